@@ -1,0 +1,163 @@
+"""Plans as data: a published document (URDB v8 with our own part under `wattline`) becomes the terms that are priced.
+
+`tariff` in the document says how it is sold; days may be written relative to the day it is loaded (``-4 months``).
+"""
+
+import dataclasses
+import functools
+import hashlib
+import json
+import pathlib
+import re
+from collections.abc import Mapping, Sequence
+from datetime import date
+from decimal import Decimal
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from billing import rating, urdb
+from core import periods
+
+FOLDER = pathlib.Path(__file__).parent / "plans"
+_RELATIVE = re.compile(r"^([+-]?\d+) months$")
+
+
+def published(today: date) -> tuple[dict[str, Any], ...]:
+    """This will give the utility's own documents, their relative days fixed against `today`, by code."""
+    return tuple(resolve(json.loads(path.read_text()), today) for path in sorted(FOLDER.glob("*.json")))
+
+
+def resolve(document: Any, today: date) -> Any:
+    """This will turn every relative day in a document into a date (the first of that month)."""
+    if isinstance(document, dict):
+        return {key: resolve(value, today) for key, value in document.items()}
+    if isinstance(document, list):
+        return [resolve(value, today) for value in document]
+    found = _RELATIVE.match(document) if isinstance(document, str) else None
+    if found is None:
+        return document
+    return periods.add_months(today.replace(day=1), int(found.group(1))).isoformat()
+
+
+def canonical(document: Mapping[str, Any]) -> str:
+    """This will write a document in the one way its digest is taken of."""
+    return json.dumps(document, sort_keys=True, separators=(",", ":"))
+
+
+def digest(document: Mapping[str, Any]) -> str:
+    return hashlib.sha256(canonical(document).encode()).hexdigest()
+
+
+def plan_of(document: Mapping[str, Any]) -> rating.Plan:
+    """This will compile a document; Invalid tariff.unpriceable, with a reason, when it cannot be priced."""
+    return _compile(canonical(document))
+
+
+@functools.lru_cache(maxsize=512)
+def _compile(text: str) -> rating.Plan:
+    document = json.loads(text, parse_float=Decimal)
+    ours = document.get("wattline", {})
+    plan = urdb.plan(document, tier_scope=ours.get("tier_scope", "TOTAL_PRORATA"))
+    names = ours.get("period_names")
+    if names:
+        energy = tuple(dataclasses.replace(p, name=n) for p, n in zip(plan.energy, names, strict=True))
+        plan = dataclasses.replace(plan, energy=energy)
+    names = ours.get("demand_period_names")
+    if names and plan.demand is not None:
+        demand = tuple(dataclasses.replace(p, name=n) for p, n in zip(plan.demand.periods, names, strict=True))
+        plan = dataclasses.replace(plan, demand=dataclasses.replace(plan.demand, periods=demand))
+    holidays = ours.get("holidays", {})
+    return dataclasses.replace(
+        plan,
+        holidays=rating.Holidays(
+            names=tuple(holidays.get("names", ())),
+            observance=holidays.get("observance", "ACTUAL"),
+            dates=tuple(date.fromisoformat(d) for d in holidays.get("dates", ())),
+        ),
+        riders=(*plan.riders, *(_rider(r) for r in ours.get("riders", ()))),
+        taxes=tuple(_tax(t) for t in ours.get("taxes", ())),
+        proration=ours.get("proration", plan.proration),
+        prorates=tuple(ours.get("prorates", plan.prorates)),
+        rounding=ours.get("rounding", plan.rounding),
+    )
+
+
+def _rider(rider: Mapping[str, Any]) -> rating.Rider:
+    return rating.Rider(
+        code=rider["code"],
+        description=rider["description"],
+        kind=rider["kind"],
+        price=Decimal(rider["price"]),
+        starts_on=_day(rider.get("starts_on")),
+        ends_on=_day(rider.get("ends_on")),
+    )
+
+
+def _tax(tax: Mapping[str, Any]) -> rating.Tax:
+    return rating.Tax(
+        code=tax["code"],
+        description=tax["description"],
+        percent=Decimal(tax["percent"]),
+        starts_on=_day(tax.get("starts_on")),
+        ends_on=_day(tax.get("ends_on")),
+    )
+
+
+def _day(text: str | None) -> date | None:
+    return None if text is None else date.fromisoformat(text)
+
+
+def exempt(
+    document: Mapping[str, Any], cities: Sequence[str], customer_kinds: Sequence[str]
+) -> dict[str, NDArray[np.bool_]]:
+    """This will say, per tax code, which of n accounts do not pay it: a tax may name cities and classes."""
+    out: dict[str, NDArray[np.bool_]] = {}
+    for tax in document.get("wattline", {}).get("taxes", ()):
+        where, whom = tax.get("cities"), tax.get("customer_kinds")
+        free = np.zeros(len(cities), dtype=np.bool_)
+        if where:
+            free |= ~np.isin(np.array(cities), where)
+        if whom:
+            free |= ~np.isin(np.array(customer_kinds), whom)
+        if free.any():
+            out[tax["code"]] = free
+    return out
+
+
+def summary(plan: rating.Plan, on: date) -> dict[str, Any]:
+    """This will give a plan's prices for showing, as strings: per kWh with the riders of the day included."""
+    riders = sum((r.price for r in plan.riders if r.kind == "PER_KWH" and _in_force(r, on)), Decimal(0))
+    steps: list[dict[str, Any]] = [
+        {
+            "period": period.name,
+            "price": _money(tier.price + riders),
+            "up_to": None if tier.limit is None else str(tier.limit),
+        }
+        for period in plan.energy
+        for tier in period.tiers
+    ]
+    out: dict[str, Any] = {
+        "fixed_monthly": f"{plan.fixed_monthly:.2f}",
+        "minimum_monthly": f"{plan.minimum_monthly:.2f}",
+        "steps": steps,
+        "lowest_price": min((s["price"] for s in steps), key=Decimal),
+        "highest_price": max((s["price"] for s in steps), key=Decimal),
+    }
+    if plan.demand is not None:
+        out["demand"] = [
+            {"period": period.name, "price": f"{tier.price:.2f}"}
+            for period in (*plan.demand.flat, *plan.demand.periods)
+            for tier in period.tiers
+            if tier.price
+        ]
+    return out
+
+
+def _in_force(rider: rating.Rider, on: date) -> bool:
+    return (rider.starts_on is None or rider.starts_on <= on) and (rider.ends_on is None or on < rider.ends_on)
+
+
+def _money(price: Decimal) -> str:
+    return f"{price:.4f}"

@@ -1,0 +1,230 @@
+"""What a customer changes about billing: the tariff, automatic payment, and the word that a bill is wrong."""
+
+from collections.abc import Mapping
+from datetime import date, datetime, timedelta
+
+from sqlalchemy import or_, select
+from sqlalchemy.orm import Session
+
+from billing import ledger, models, once, owed, pricing, runs, settling, tariffs, views
+from core import errors, money, outbox, periods
+from core.accounts import queries as accounts
+
+
+def switch_tariff(
+    session: Session, *, account_id: int, tariff_code: str, starts_on: date | None, key: str, now: datetime
+) -> views.Switch:
+    """This will move an account to another tariff: from a day, or from its next bill period.
+
+    NotFound tariff.unknown; Refused tariff.same, tariff.not_for_you, tariff.switch_pending; Invalid tariff.starts_on.
+    Leaving a term early costs its exit fee, unless it is still in its cooling-off days.
+    """
+    once.lock_account(session, account_id)
+    before = once.answered(session, key=key, operation="switch_tariff", account_id=account_id)
+    if before is not None:
+        return _switch(before)
+    place = pricing.place_of(session, account_id=account_id, now=now)
+    today = place.today
+    wanted = session.scalars(select(models.TariffRow).where(models.TariffRow.code == tariff_code)).one_or_none()
+    on_sale = {row.code for row, _ in tariffs.list_on_sale(session, customer_kind=None, on=today)}
+    if wanted is None or wanted.code not in on_sale:
+        raise errors.NotFound("tariff.unknown", tariff=tariff_code)
+    if wanted.customer_kind != place.agreement.customer_kind:
+        raise errors.Refused("tariff.not_for_you", tariff=tariff_code)
+    current = tariffs.current_tariff(session, agreement_id=place.agreement.id, on=today)
+    if current.code == tariff_code:
+        raise errors.Refused("tariff.same", tariff=tariff_code)
+    if _held(session, place.agreement.id, after=today):
+        raise errors.Refused("tariff.switch_pending")
+    starts_on = starts_on or runs.open_period(place.agreement, today).ends_on
+    if not today <= starts_on <= today + timedelta(days=90):
+        raise errors.Invalid("tariff.starts_on", earliest=today.isoformat())
+    fee = _exit_fee(session, place.agreement.id, current, starts_on, today)
+    until = max(today, starts_on) + timedelta(days=wanted.cooling_off_days)
+    tariffs.assign(
+        session, agreement_id=place.agreement.id, tariff_code=tariff_code, starts_on=starts_on, now=now,
+        cooling_off_until=until,
+    )  # fmt: skip
+    if fee:
+        _charge_exit(session, account_id, fee, current.code, starts_on, key, now)
+    result = {
+        "from_code": current.code,
+        "to_code": tariff_code,
+        "starts_on": starts_on.isoformat(),
+        "cooling_off_until": until.isoformat(),
+        "exit_fee": str(money.from_cents(fee)),
+    }
+    once.answer(session, key=key, operation="switch_tariff", account_id=account_id, result=result, now=now)
+    _tell(session, "tariff.switched", account_id, result, now)
+    return _switch(result)
+
+
+def cancel_switch(session: Session, *, account_id: int, key: str, now: datetime) -> views.Switch:
+    """This will take a switch back while it is in its cooling-off days; Refused tariff.no_cooling_off afterwards."""
+    once.lock_account(session, account_id)
+    before = once.answered(session, key=key, operation="cancel_switch", account_id=account_id)
+    if before is not None:
+        return _switch(before)
+    place = pricing.place_of(session, account_id=account_id, now=now)
+    held = models.AgreementTariffRow
+    rows = session.scalars(
+        select(held).where(held.agreement_id == place.agreement.id).order_by(held.starts_on.desc()).limit(2)
+    ).all()
+    if len(rows) < 2 or rows[0].cooling_off_until is None or rows[0].cooling_off_until < place.today:
+        raise errors.Refused("tariff.no_cooling_off")
+    newest, previous = rows
+    codes = {
+        row.id: row.code
+        for row in session.scalars(
+            select(models.TariffRow).where(models.TariffRow.id.in_([newest.tariff_id, previous.tariff_id]))
+        )
+    }
+    starts_on = max(newest.starts_on, place.today)
+    # what has been used under the new terms stays under them; what has not begun is as if it had never been asked for
+    tariffs.assign(
+        session, agreement_id=place.agreement.id, tariff_code=codes[previous.tariff_id], starts_on=starts_on, now=now
+    )
+    result = {
+        "from_code": codes[newest.tariff_id],
+        "to_code": codes[previous.tariff_id],
+        "starts_on": starts_on.isoformat(),
+        "cooling_off_until": starts_on.isoformat(),
+        "exit_fee": "0.00",
+    }
+    once.answer(session, key=key, operation="cancel_switch", account_id=account_id, result=result, now=now)
+    _tell(session, "tariff.switched", account_id, result, now)
+    return _switch(result)
+
+
+def set_autopay(
+    session: Session, *, account_id: int, enabled: bool, saved_method_id: int | None, key: str, now: datetime
+) -> views.Autopay:
+    """This will turn automatic payment on (with a kept method, the newest unless one is named) or off.
+
+    Refused autopay.no_method when none is kept; NotFound method.unknown when the one named is not the account's.
+    """
+    once.lock_account(session, account_id)
+    methods = owed.list_saved_methods(session, account_id=account_id)
+    row = session.get(models.AutopayRow, account_id, with_for_update=True)
+    if once.answered(session, key=key, operation="set_autopay", account_id=account_id) is None:
+        method = next((m for m in methods if saved_method_id in (None, m.id)), None)
+        if enabled and method is None:
+            raise errors.Refused("autopay.no_method") if saved_method_id is None else errors.NotFound("method.unknown")
+        if row is None:
+            row = models.AutopayRow(account_id=account_id, enabled=enabled, saved_method_id=None, changed_at=now)
+            session.add(row)
+        row.enabled, row.changed_at = enabled, now
+        if enabled and method is not None:
+            row.saved_method_id = method.id
+        session.flush()
+        once.answer(
+            session, key=key, operation="set_autopay", account_id=account_id, result={"enabled": enabled}, now=now
+        )
+        _tell(session, "autopay.changed", account_id, {"enabled": enabled}, now)
+    assert row is not None  # a key that was answered left a row behind
+    return views.Autopay(account_id, row.enabled, next((m for m in methods if m.id == row.saved_method_id), None))
+
+
+def open_dispute(
+    session: Session, *, account_id: int, bill_id: int, reason: str, key: str, now: datetime
+) -> views.Dispute:
+    """This will note that a customer says a bill is wrong; no late fee is charged on it until that is decided.
+
+    NotFound bill.unknown when the bill is not the account's; a bill has one open dispute at most, which is given back.
+    """
+    once.lock_account(session, account_id)
+    bill = session.get(models.BillRow, bill_id)
+    if bill is None or bill.account_id != account_id or bill.status != "ISSUED":
+        raise errors.NotFound("bill.unknown")
+    row = session.scalars(
+        select(models.DisputeRow).where(
+            or_(
+                models.DisputeRow.key == key,
+                (models.DisputeRow.bill_id == bill_id) & (models.DisputeRow.status == "OPEN"),
+            )
+        )
+    ).first()
+    if row is None:
+        row = models.DisputeRow(
+            number=key, key=key, account_id=account_id, bill_id=bill_id, reason=reason.strip(), opened_at=now
+        )
+        session.add(row)
+        session.flush()
+        row.number = f"D-{row.id:06d}"
+        session.flush()
+        _tell(session, "dispute.opened", account_id, {"dispute_id": row.id, "bill_id": bill_id}, now)
+    return owed.dispute_view(row)
+
+
+def close_dispute(session: Session, *, dispute_id: int, outcome: str, now: datetime) -> views.Dispute:
+    """This will decide a dispute: UPHELD (the bill was wrong), REJECTED, or WITHDRAWN."""
+    if outcome not in ("UPHELD", "REJECTED", "WITHDRAWN"):
+        raise errors.Invalid("dispute.outcome", outcome=outcome)
+    row = session.get(models.DisputeRow, dispute_id, with_for_update=True)
+    if row is None:
+        raise errors.NotFound("dispute.unknown")
+    if row.status == "OPEN":
+        row.status, row.closed_at = outcome, now
+        session.flush()
+        payload = {"dispute_id": row.id, "bill_id": row.bill_id, "outcome": outcome}
+        _tell(session, "dispute.closed", row.account_id, payload, now)
+    elif row.status != outcome:
+        raise errors.Refused("dispute.closed", status=row.status)
+    return owed.dispute_view(row)
+
+
+def _held(session: Session, agreement_id: int, *, after: date) -> bool:
+    held = models.AgreementTariffRow
+    return (
+        session.scalar(select(held.id).where(held.agreement_id == agreement_id, held.starts_on > after).limit(1))
+        is not None
+    )
+
+
+def _exit_fee(session: Session, agreement_id: int, current: views.Tariff, leaves_on: date, today: date) -> int:
+    held = models.AgreementTariffRow
+    row = session.scalars(
+        select(held).where(held.agreement_id == agreement_id, held.starts_on == current.since)
+    ).one_or_none()
+    cooling = row is not None and row.cooling_off_until is not None and today <= row.cooling_off_until
+    if cooling or current.since is None or not current.term_months:
+        return 0
+    return money.cents(current.exit_fee) if leaves_on < periods.add_months(current.since, current.term_months) else 0
+
+
+def _charge_exit(session: Session, account_id: int, cents: int, tariff: str, on: date, key: str, now: datetime) -> None:
+    row = models.ChargeRow(
+        kind="EXIT_FEE", account_id=account_id, bill_id=None, amount_cents=cents, rule=tariff, charged_on=on
+    )
+    session.add(row)
+    session.flush()
+    journal = ledger.Journal(
+        key=f"exit-fee:{row.id}",
+        kind="EXIT_FEE",
+        account_id=account_id,
+        effective_on=on,
+        amounts={ledger.RECEIVABLE: cents, ledger.FEE_REVENUE: -cents},
+    )
+    ledger.post_journals(session, [journal], now=now)
+    settling.settle(session, account_ids=[account_id], now=now)
+
+
+def _switch(found: Mapping[str, str]) -> views.Switch:
+    return views.Switch(
+        from_code=found["from_code"],
+        to_code=found["to_code"],
+        starts_on=date.fromisoformat(found["starts_on"]),
+        cooling_off_until=date.fromisoformat(found["cooling_off_until"]),
+        exit_fee=money.parse(found["exit_fee"]),
+    )
+
+
+def _tell(session: Session, name: str, account_id: int, payload: Mapping[str, object], now: datetime) -> None:
+    customer_id = accounts.get_account(session, account_id=account_id).customer_id
+    outbox.record_fact(
+        session,
+        name,
+        key=f"account:{account_id}",
+        payload={"account_id": account_id, "customer_id": customer_id, **payload},
+        now=now,
+    )

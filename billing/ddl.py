@@ -1,0 +1,88 @@
+"""What the database itself refuses, as DDL: issued bills and the ledger never change, and every journal balances.
+
+`models.py` attaches these to its tables (`after_create`), so that tables made from the models have them; a migration
+executes the same strings, table by table, in the order of `AFTER_CREATE`.
+"""
+
+_REFUSE_CHANGE = """
+CREATE OR REPLACE FUNCTION billing_refuse_change() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+  RAISE EXCEPTION '% rows never change', TG_TABLE_NAME USING ERRCODE = 'integrity_constraint_violation';
+END $$;
+"""
+
+BILL = """
+CREATE OR REPLACE FUNCTION billing_guard_bill() RETURNS trigger LANGUAGE plpgsql AS $$
+DECLARE
+  allowed bill%ROWTYPE;
+BEGIN
+  IF OLD.status IN ('ISSUED', 'CANCELLED') THEN
+    IF TG_OP = 'DELETE' THEN
+      RAISE EXCEPTION 'bill % has been issued', OLD.number USING ERRCODE = 'integrity_constraint_violation';
+    END IF;
+    allowed := OLD;
+    allowed.status := 'CANCELLED';
+    allowed.cancelled_at := NEW.cancelled_at;
+    IF OLD.status = 'CANCELLED' OR NEW.cancelled_at IS NULL OR NEW IS DISTINCT FROM allowed THEN
+      RAISE EXCEPTION 'bill % has been issued', OLD.number USING ERRCODE = 'integrity_constraint_violation';
+    END IF;
+  END IF;
+  IF TG_OP = 'DELETE' THEN
+    RETURN OLD;
+  END IF;
+  RETURN NEW;
+END $$;
+CREATE TRIGGER bill_immutable BEFORE UPDATE OR DELETE ON bill FOR EACH ROW EXECUTE FUNCTION billing_guard_bill();
+"""
+
+BILL_LINE = """
+CREATE OR REPLACE FUNCTION billing_guard_bill_line() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+  IF EXISTS (SELECT 1 FROM changed JOIN bill ON bill.id = changed.bill_id WHERE bill.status IN ('ISSUED', 'CANCELLED'))
+  THEN
+    RAISE EXCEPTION 'the lines of an issued bill never change' USING ERRCODE = 'integrity_constraint_violation';
+  END IF;
+  RETURN NULL;
+END $$;
+CREATE TRIGGER bill_line_no_insert AFTER INSERT ON bill_line REFERENCING NEW TABLE AS changed
+  FOR EACH STATEMENT EXECUTE FUNCTION billing_guard_bill_line();
+CREATE TRIGGER bill_line_no_update AFTER UPDATE ON bill_line REFERENCING OLD TABLE AS changed
+  FOR EACH STATEMENT EXECUTE FUNCTION billing_guard_bill_line();
+CREATE TRIGGER bill_line_no_delete AFTER DELETE ON bill_line REFERENCING OLD TABLE AS changed
+  FOR EACH STATEMENT EXECUTE FUNCTION billing_guard_bill_line();
+"""
+
+LEDGER_JOURNAL = (
+    _REFUSE_CHANGE
+    + """
+CREATE TRIGGER ledger_journal_immutable BEFORE UPDATE OR DELETE ON ledger_journal
+  FOR EACH ROW EXECUTE FUNCTION billing_refuse_change();
+"""
+)
+
+_BALANCES = """
+CREATE TRIGGER ledger_entry_immutable BEFORE UPDATE OR DELETE ON ledger_entry
+  FOR EACH ROW EXECUTE FUNCTION billing_refuse_change();
+CREATE OR REPLACE FUNCTION billing_journal_balances() RETURNS trigger LANGUAGE plpgsql AS $$
+DECLARE
+  difference bigint;
+BEGIN
+  SELECT sum(debit_cents) - sum(credit_cents) INTO difference FROM ledger_entry WHERE journal_id = NEW.journal_id;
+  IF difference <> 0 THEN
+    RAISE EXCEPTION 'journal % is out of balance by % cents', NEW.journal_id, difference
+      USING ERRCODE = 'integrity_constraint_violation';
+  END IF;
+  RETURN NULL;
+END $$;
+CREATE CONSTRAINT TRIGGER ledger_entry_balances AFTER INSERT ON ledger_entry DEFERRABLE INITIALLY DEFERRED
+  FOR EACH ROW EXECUTE FUNCTION billing_journal_balances();
+"""
+
+LEDGER_ENTRY = _REFUSE_CHANGE + _BALANCES
+
+AFTER_CREATE = {
+    "bill": BILL,
+    "bill_line": BILL_LINE,
+    "ledger_journal": LEDGER_JOURNAL,
+    "ledger_entry": LEDGER_ENTRY,
+}

@@ -1,0 +1,220 @@
+"""Stripe as the payment gateway: hosted checkout, kept methods, refunds, signed events. Card digits never come here.
+
+The SDK is used with its own retries off: the outbox and the jobs try again, under the same idempotency key.
+"""
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from typing import Any, TypeVar
+
+from core import errors, http, money, ports
+
+Answer = TypeVar("Answer")
+
+TIMEOUT = 5.0
+TOLERANCE = timedelta(minutes=5)
+METHODS = ("card", "us_bank_account", "link")
+
+_INTENT = {
+    "payment_intent.succeeded": "payment.succeeded",
+    "payment_intent.processing": "payment.processing",
+    "payment_intent.payment_failed": "payment.failed",
+}
+_SESSION = {
+    "checkout.session.async_payment_succeeded": "payment.succeeded",
+    "checkout.session.async_payment_failed": "payment.failed",
+}
+
+
+class StripeGateway:
+    """ports.PaymentGateway over Stripe's own SDK, or over whatever speaks its HTTP at `api_base`."""
+
+    name = "stripe"
+
+    def __init__(self, *, api_key: str, webhook_secret: str, api_base: str | None = None) -> None:
+        import stripe
+
+        self._stripe = stripe
+        self._secret = webhook_secret
+        self._client = stripe.StripeClient(
+            api_key or "sk_test_sandbox",
+            base_addresses={"api": api_base} if api_base else {},
+            http_client=stripe.RequestsClient(timeout=TIMEOUT),
+            max_network_retries=0,
+        )
+
+    def start_checkout(
+        self,
+        *,
+        amount: Decimal,
+        currency: str,
+        reference: str,
+        description: str,
+        methods: Sequence[str],
+        return_url: str,
+        locale: str,
+        key: str,
+    ) -> ports.Checkout:
+        """This will open a hosted page; `reference` comes back with every event of the payment."""
+        unknown = set(methods) - set(METHODS)
+        if unknown:
+            raise errors.Invalid("payment.method", methods=sorted(unknown))
+        joint = "&" if "?" in return_url else "?"
+        params = {
+            "mode": "payment",
+            "line_items": [
+                {
+                    "quantity": 1,
+                    "price_data": {
+                        "currency": currency.lower(),
+                        "unit_amount": _exact_cents(amount),
+                        "product_data": {"name": description},
+                    },
+                }
+            ],
+            "payment_method_types": list(methods),
+            "success_url": f"{return_url}{joint}result=done",
+            "cancel_url": f"{return_url}{joint}result=back",
+            "client_reference_id": reference,
+            "metadata": {"reference": reference},
+            "payment_intent_data": {"metadata": {"reference": reference}},
+            "locale": locale if locale in ("en", "es") else "auto",
+        }
+        session = self._call(lambda: self._client.v1.checkout.sessions.create(params, options={"idempotency_key": key}))
+        if not session.url:
+            raise errors.ProviderError("stripe.no_url", retryable=False)
+        return ports.Checkout(session.url, session.id)
+
+    def charge_saved(
+        self, *, method_id: str, customer_id: str, amount: Decimal, currency: str, reference: str, key: str
+    ) -> ports.GatewayCharge:
+        """This will charge a kept method while the customer is away; a decline is an answer, not an error."""
+        params = {
+            "amount": _exact_cents(amount),
+            "currency": currency.lower(),
+            "customer": customer_id,
+            "payment_method": method_id,
+            "off_session": True,
+            "confirm": True,
+            "metadata": {"reference": reference},
+        }
+        try:
+            intent = self._call(
+                lambda: self._client.v1.payment_intents.create(params, options={"idempotency_key": key})
+            )
+        except self._stripe.CardError as declined:
+            found = getattr(declined.error, "payment_intent", None)
+            if found is None:
+                raise errors.Refused("payment.declined", reason=declined.code) from declined
+            return ports.GatewayCharge(found["id"], "FAILED", declined.code)
+        return ports.GatewayCharge(intent.id, _status(intent.status))
+
+    def refund(self, *, external_id: str, amount: Decimal, key: str) -> str:
+        """This will give part or all of a payment back."""
+        params = {"payment_intent": external_id, "amount": _exact_cents(amount)}
+        refund = self._call(lambda: self._client.v1.refunds.create(params, options={"idempotency_key": key}))
+        return str(refund.id)
+
+    def parse_webhook(self, body: bytes, signature: str | None, now: datetime) -> ports.GatewayEvent | None:
+        """This will check that Stripe signed the body, not long ago, and say what it tells (None: nothing for us)."""
+        if not signature or not self._secret:
+            raise errors.Refused("webhook.signature")
+        try:
+            self._stripe.WebhookSignature.verify_header(body.decode(), signature, self._secret, None)
+        except (self._stripe.SignatureVerificationError, UnicodeDecodeError) as wrong:
+            raise errors.Refused("webhook.signature") from wrong
+        signed_at = _signed_at(signature)
+        if abs(now - signed_at) > TOLERANCE:
+            raise errors.Refused("webhook.stale")
+        try:
+            event = json.loads(body)
+            return _event(event)
+        except (KeyError, TypeError, ValueError) as odd:
+            raise errors.Invalid("webhook.body") from odd
+
+    def _call(self, call: Callable[[], Answer]) -> Answer:
+        http.leave()
+        try:
+            return call()
+        except self._stripe.CardError:
+            raise
+        except self._stripe.RateLimitError as busy:
+            raise errors.ProviderError("stripe.busy", retry_after=2.0) from busy
+        except (self._stripe.APIConnectionError, self._stripe.APIError) as failed:
+            raise errors.ProviderError("stripe.down") from failed
+        except self._stripe.IdempotencyError as clash:
+            raise errors.ProviderError("stripe.key_clash", retryable=False) from clash
+        except self._stripe.StripeError as refused:
+            raise errors.ProviderError("stripe.refused", retryable=False, reason=refused.code) from refused
+
+
+def _event(event: Mapping[str, Any]) -> ports.GatewayEvent | None:
+    kind, thing = event["type"], event["data"]["object"]
+    at = datetime.fromtimestamp(int(event["created"]), UTC)
+
+    def told(
+        name: str, external_id: str, cents: int, *, method: str | None = None, failure: str | None = None,
+        metadata: Mapping[str, str] | None = None,
+    ) -> ports.GatewayEvent:  # fmt: skip
+        return ports.GatewayEvent(
+            event_id=event["id"],
+            kind=name,
+            external_id=external_id,
+            amount=money.from_cents(int(cents)),
+            currency=str(thing.get("currency") or "").upper(),
+            metadata=dict(metadata if metadata is not None else thing.get("metadata") or {}),
+            method=method,
+            failure_code=failure,
+            at=at,
+        )
+
+    if kind in _INTENT:
+        failed = thing.get("last_payment_error") or {}
+        types = thing.get("payment_method_types") or [None]
+        method = (failed.get("payment_method") or {}).get("type") or (types[0] if len(types) == 1 else None)
+        code = failed.get("code") if kind.endswith("failed") else None
+        return told(_INTENT[kind], thing["id"], thing["amount"], method=method, failure=code)
+    if kind == "checkout.session.completed":
+        if not thing.get("payment_intent"):
+            return None
+        name = "payment.succeeded" if thing.get("payment_status") == "paid" else "payment.processing"
+        return told(name, thing["payment_intent"], thing["amount_total"])
+    if kind in _SESSION:
+        return told(_SESSION[kind], thing["payment_intent"], thing["amount_total"])
+    if kind == "charge.refunded":
+        # what has been given back of the payment altogether
+        return told("payment.refunded", thing["payment_intent"], thing["amount_refunded"])
+    if kind == "charge.dispute.created":
+        return told("payment.disputed", thing["payment_intent"], thing["amount"], failure=thing.get("reason"))
+    if kind == "payment_method.attached":
+        detail = thing.get(thing["type"]) or {}
+        metadata = {
+            **(thing.get("metadata") or {}),
+            "last4": str(detail.get("last4") or ""),
+            "gateway_customer": str(thing.get("customer") or ""),
+        }
+        return told("method.saved", thing["id"], 0, method=thing["type"], metadata=metadata)
+    return None
+
+
+def _status(status: str) -> str:
+    return {"succeeded": "SUCCEEDED", "processing": "PROCESSING", "requires_action": "REQUIRES_ACTION"}.get(
+        status, "FAILED"
+    )
+
+
+def _exact_cents(amount: Decimal) -> int:
+    cents = amount * 100
+    if cents != cents.to_integral_value():
+        raise errors.Invalid("payment.amount", amount=str(amount))
+    return int(cents)
+
+
+def _signed_at(signature: str) -> datetime:
+    for part in signature.split(","):
+        name, _, value = part.strip().partition("=")
+        if name == "t" and value.isdigit():
+            return datetime.fromtimestamp(int(value), UTC)
+    raise errors.Refused("webhook.signature")

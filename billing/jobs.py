@@ -1,0 +1,211 @@
+"""What billing does by the clock: bill what is due, charge automatic payments, late fees, promises."""
+
+from datetime import date, datetime, timedelta
+from decimal import Decimal
+
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session
+
+from billing import arrangements, issuing, ledger, models, once, payments, rules, runs, settling
+from core import errors, http, log, money, outbox, periods
+from core.accounts import queries as accounts
+from core.hub import Hub
+
+logger = log.get(__name__)
+
+READS_SETTLE = 2  # days after the end of a period before it is billed
+CATCH_UP = 5  # days a missed run is still made up for
+PROPOSAL_VALID_FOR = timedelta(days=7)
+FEE_EVERY = timedelta(days=30)
+
+
+def run_due_cycles(hub: Hub) -> None:
+    """This will bill and issue the cycles that ended two days ago, and any of the days before that were missed."""
+    now = hub.now()
+    today = periods.civil_day(now, hub.settings.utility_timezone)
+    for back in range(READS_SETTLE + CATCH_UP, READS_SETTLE - 1, -1):
+        day = today - timedelta(days=back)
+        if day.day > 28:
+            continue  # no cycle ends on it
+        with hub.transaction() as session:
+            status = runs.status_of(session, period_end_on=day, cycle_day=day.day)
+        if status == "ISSUED":
+            continue
+        report = runs.run_bills(hub, period_end_on=day, cycle_day=day.day, now=now)
+        issued = issuing.issue_bills(hub, run_id=report.run_id, now=now)
+        logger.info("cycle_billed", extra={"run_id": report.run_id, "issued": issued, "held": report.held})
+
+
+def charge_autopay(hub: Hub) -> None:
+    """This will charge what is due to the kept methods of those who asked for it, once per bill."""
+    now = hub.now()
+    today = periods.civil_day(now, hub.settings.utility_timezone)
+    with hub.transaction() as session:
+        account_ids = list(
+            session.scalars(
+                select(models.AutopayRow.account_id)
+                .where(models.AutopayRow.enabled, models.AutopayRow.saved_method_id.is_not(None))
+                .order_by(models.AutopayRow.account_id)
+            )
+        )
+        due = settling.open_items(session, account_ids=account_ids)
+        ready = [a for a in account_ids if any(i.due_on <= today and not i.disputed for i in due.get(a, ()))]
+    for account_id in ready:
+        try:
+            _charge_one(hub, account_id, now)
+        except errors.ProviderError as failed:
+            # one bank that is down must not keep the others waiting; the key makes the next try the same charge
+            logger.warning("autopay_failed", extra={"account_id": account_id, "reason": failed.code})
+
+
+def post_late_fees(hub: Hub) -> None:
+    """This will charge late fees as the jurisdiction has it: never on what is disputed, arranged, or already fined."""
+    now = hub.now()
+    today = periods.civil_day(now, hub.settings.utility_timezone)
+    with hub.transaction() as session:
+        account_ids = list(
+            session.scalars(
+                select(models.BillRow.account_id)
+                .where(models.BillRow.status == "ISSUED", models.BillRow.due_on < today)
+                .distinct()
+                .order_by(models.BillRow.account_id)
+            )
+        )
+    for start in range(0, len(account_ids), 500):
+        with hub.transaction() as session:
+            _fees_of(session, account_ids[start : start + 500], now, hub.settings.utility_timezone)
+
+
+def follow_arrangements(hub: Hub) -> None:
+    """This will mark instalments paid or missed, and arrangements kept or broken."""
+    now = hub.now()
+    with hub.transaction() as session:
+        arrangements.drop_proposals(session, before=now - PROPOSAL_VALID_FOR)
+        account_ids = arrangements.list_active(session)
+    for account_id in account_ids:
+        with hub.transaction() as session:
+            once.lock_account(session, account_id)
+            arrangements.follow(session, account_id=account_id, now=now)
+
+
+def _charge_one(hub: Hub, account_id: int, now: datetime) -> None:
+    today = periods.civil_day(now, hub.settings.utility_timezone)
+    with hub.transaction() as session:
+        once.lock_account(session, account_id)
+        items = settling.open_items(session, account_ids=[account_id]).get(account_id, [])
+        due = [i for i in items if i.due_on <= today and not i.disputed]
+        bills = [int(i.key.partition(":")[2]) for i in due if i.kind == "BILL"]
+        pending = _pending(session, account_id)
+        cents = min(sum(i.open_cents for i in due), ledger.balance_cents(session, account_id=account_id)) - pending
+        autopay = session.get_one(models.AutopayRow, account_id)
+        method = session.get(models.SavedMethodRow, autopay.saved_method_id or 0)
+        key = f"autopay-{account_id}-{max(bills, default=0)}"
+        if cents <= 0 or not bills or method is None or method.removed_at is not None:
+            return
+        before = session.get(models.BillingRequestRow, key)
+        if before is not None and "status" in before.result:
+            return  # this bill has been tried; a person decides what comes next
+        if before is None:
+            # the amount is fixed with the key: a second try must ask the gateway for exactly the same
+            once.answer(
+                session, key=key, operation="autopay", account_id=account_id,
+                result={"amount": str(money.from_cents(cents))}, now=now,
+            )  # fmt: skip
+        amount = Decimal(before.result["amount"]) if before else money.from_cents(cents)
+        method_id, gateway_customer = method.method_id, method.gateway_customer_id
+        kind = "us_bank_account" if method.kind == "BANK" else "card"
+    http.leave()
+    try:
+        charge = hub.payments.charge_saved(
+            method_id=method_id, customer_id=gateway_customer, amount=amount, currency=hub.settings.currency,
+            reference=f"account:{account_id}", key=key,
+        )  # fmt: skip
+    except errors.Refused as refused:
+        charge = None
+        logger.warning("autopay_refused", extra={"account_id": account_id, "reason": refused.code})
+    with hub.transaction() as session:
+        status = "FAILED"
+        if charge is not None:
+            status = charge.status if charge.status in ("SUCCEEDED", "PROCESSING") else "FAILED"
+            failure = charge.failure_code or ("requires_action" if charge.status == "REQUIRES_ACTION" else None)
+            payments.record_payment(
+                session, gateway=hub.payments.name, external_id=charge.external_id, account_id=account_id,
+                amount=amount, method=kind, status=status, at=now, now=now, failure_code=failure,
+            )  # fmt: skip
+        row = session.get_one(models.BillingRequestRow, key)
+        row.result = {**row.result, "status": status}
+
+
+def _pending(session: Session, account_id: int) -> int:
+    payment = models.PaymentRow
+    return int(
+        session.scalar(
+            select(func.coalesce(func.sum(payment.amount_cents), 0)).where(
+                payment.account_id == account_id, payment.status == "PROCESSING"
+            )
+        )
+        or 0
+    )
+
+
+def _fees_of(session: Session, account_ids: list[int], now: datetime, zone: str) -> None:
+    today = periods.civil_day(now, zone)
+    items = settling.open_items(session, account_ids=account_ids)
+    kept = set(arrangements.list_active(session))
+    bills = [
+        (account_id, int(i.key.partition(":")[2]), i)
+        for account_id, own in items.items()
+        for i in own
+        if i.kind == "BILL" and i.due_on < today and not i.disputed and account_id not in kept
+    ]
+    charged = _charged(session, [bill_id for _, bill_id, _ in bills])
+    for account_id, bill_id, item in bills:
+        last, before = charged.get(bill_id, (None, 0))
+        if last is not None and today - last < FEE_EVERY:
+            continue
+        account = accounts.get_account(session, account_id=account_id)
+        cents, rule = rules.late_fee(
+            account.jurisdiction,
+            today,
+            open_cents=item.open_cents,
+            days_overdue=(today - item.due_on).days,
+            customer_kind=account.customer_kind,
+            charged_cents=before,
+        )
+        if not cents:
+            continue
+        row = models.ChargeRow(
+            kind="LATE_FEE", account_id=account_id, bill_id=bill_id, amount_cents=cents, rule=rule, charged_on=today
+        )
+        session.add(row)
+        session.flush()
+        journal = ledger.Journal(
+            key=f"late-fee:{bill_id}:{today}",
+            kind="LATE_FEE",
+            account_id=account_id,
+            effective_on=today,
+            amounts={ledger.RECEIVABLE: cents, ledger.FEE_REVENUE: -cents},
+        )
+        ledger.post_journals(session, [journal], now=now)
+        outbox.record_fact(
+            session,
+            "late_fee.charged",
+            key=f"account:{account_id}",
+            payload={
+                "account_id": account_id,
+                "customer_id": account.customer_id,
+                "bill_id": bill_id,
+                "amount": str(money.from_cents(cents)),
+            },
+            now=now,
+        )
+
+
+def _charged(session: Session, bill_ids: list[int]) -> dict[int, tuple[date, int]]:
+    fee = models.ChargeRow
+    rows = session.execute(
+        select(fee.bill_id, func.max(fee.charged_on), func.sum(fee.amount_cents))
+        .where(fee.bill_id.in_(bill_ids))
+        .group_by(fee.bill_id)
+    )
+    return {bill_id: (last, int(cents)) for bill_id, last, cents in rows if bill_id is not None}

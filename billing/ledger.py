@@ -1,0 +1,80 @@
+"""The books. Everything owed and paid passes through `post_journals`; nothing is ever changed, only added to."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+
+from sqlalchemy import func, select
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.orm import Session
+
+from billing import bulk, models
+
+RECEIVABLE, REVENUE, TAX_PAYABLE = "RECEIVABLE", "REVENUE", "TAX_PAYABLE"
+CASH, FEE_REVENUE, ADJUSTMENTS = "CASH", "FEE_REVENUE", "ADJUSTMENTS"
+
+
+@dataclass(frozen=True)
+class Journal:
+    """One event: cents per ledger account, a debit above zero and a credit below; they add up to nothing."""
+
+    key: str
+    kind: str
+    account_id: int
+    effective_on: date
+    amounts: Mapping[str, int]
+
+    def __post_init__(self) -> None:
+        if sum(self.amounts.values()) != 0:
+            raise ValueError(f"journal {self.key} is out of balance: {dict(self.amounts)}")
+
+
+def post_journals(session: Session, journals: Sequence[Journal], *, now: datetime) -> int:
+    """This will post the journals whose key is new, for one account or thousands; gives how many."""
+    wanted = [j for j in journals if any(j.amounts.values())]
+    if not wanted:
+        return 0
+    fresh: dict[str, int] = {}
+    for some in bulk.slices(wanted, 5000):
+        rows = [
+            {
+                "key": j.key,
+                "kind": j.kind,
+                "account_id": j.account_id,
+                "effective_on": j.effective_on,
+                "posted_at": now,
+            }
+            for j in some
+        ]
+        statement = insert(models.LedgerJournalRow).on_conflict_do_nothing(index_elements=["key"])
+        returned = session.execute(statement.returning(models.LedgerJournalRow.key, models.LedgerJournalRow.id), rows)
+        fresh.update((row.key, row.id) for row in returned)
+    bulk.copy(
+        session,
+        "ledger_entry",
+        ("journal_id", "code", "account_id", "debit_cents", "credit_cents"),
+        (
+            (fresh[j.key], code, j.account_id, max(cents, 0), max(-cents, 0))
+            for j in wanted
+            if j.key in fresh
+            for code, cents in j.amounts.items()
+            if cents
+        ),
+    )
+    return len(fresh)
+
+
+def balance_cents(session: Session, *, account_id: int) -> int:
+    """This will give what an account owes, in cents, from its entries; negative when it is in credit."""
+    return balances_cents(session, account_ids=[account_id])[account_id]
+
+
+def balances_cents(session: Session, *, account_ids: Sequence[int]) -> dict[int, int]:
+    """This will give what accounts owe, in cents, by account."""
+    entry = models.LedgerEntryRow
+    rows = session.execute(
+        select(entry.account_id, func.sum(entry.debit_cents) - func.sum(entry.credit_cents))
+        .where(entry.account_id.in_(account_ids), entry.code == RECEIVABLE)
+        .group_by(entry.account_id)
+    )
+    return {**dict.fromkeys(account_ids, 0), **{account_id: int(cents) for account_id, cents in rows}}

@@ -1,0 +1,73 @@
+"""Settled usage as billing wants it: on the civil days of a period, without gaps, and saying how much was filled in."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from sqlalchemy.orm import Session
+
+from billing import rating
+from core import periods
+from metering import quality
+from metering import queries as metering
+
+Ints = NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Metered:
+    """wh[n, k] in the order of `service_point_ids`; `filled[n]` counts intervals that had no read at all,
+    `estimated[n]` those and the ones metering estimated."""
+
+    service_point_ids: tuple[int, ...]
+    usage: rating.Usage
+    filled: Ints
+    estimated: Ints
+
+    @property
+    def intervals(self) -> int:
+        return int(self.usage.wh.shape[1])
+
+    def only(self, rows: Sequence[int]) -> rating.Usage:
+        """This will give the usage of some of them."""
+        u = self.usage
+        return rating.Usage(u.starts_at, u.interval_minutes, u.timezone, u.wh[list(rows)], None, u.per_kwh)
+
+
+def read(session: Session, *, service_point_ids: Sequence[int], days: periods.Days, timezone: str) -> Metered:
+    """This will read the usage of many service points over civil days, gaps filled by their own usual hour."""
+    starts_at = periods.midnight(days.starts_on, timezone)
+    matrix = metering.usage_matrix(
+        session,
+        service_point_ids=tuple(service_point_ids),
+        starts_at=starts_at,
+        ends_at=periods.midnight(days.ends_on, timezone),
+    )
+    missing = matrix.wh < 0
+    soft = missing | (matrix.quality == quality.Quality.ESTIMATED)
+    wh = fill(matrix.wh, 24 * 60 // matrix.interval_minutes) if missing.any() else matrix.wh
+    return Metered(
+        service_point_ids=tuple(matrix.service_point_ids),
+        usage=rating.Usage(matrix.starts_at, matrix.interval_minutes, timezone, wh),
+        filled=missing.sum(axis=1),
+        estimated=soft.sum(axis=1),
+    )
+
+
+def fill(wh: Ints, per_day: int) -> Ints:
+    """This will fill gaps (below zero) with the account's mean of the same time of day, or of all it has, or zero."""
+    out = wh.copy()
+    for row in out:
+        gaps = row < 0
+        if not gaps.any():
+            continue
+        known = row[~gaps]
+        usual = int(known.mean()) if known.size else 0
+        for slot in range(per_day):
+            column = row[slot::per_day]
+            empty = column < 0
+            if empty.any():
+                kept = column[~empty]
+                column[empty] = int(kept.mean()) if kept.size else usual
+    return out

@@ -1,0 +1,464 @@
+"""Rows of billing: tariffs and who is on them, runs and bills, the ledger, payments, and promises to pay.
+
+Money in rows is whole cents (bigint). What may never change is guarded by the database itself, see `ddl.py`.
+"""
+
+from datetime import date, datetime
+from decimal import Decimal
+from typing import Any
+
+from sqlalchemy import DDL, BigInteger, CheckConstraint, ForeignKey, Index, Numeric, UniqueConstraint, event, text
+from sqlalchemy import column as sql_column
+from sqlalchemy.dialects.postgresql import ARRAY, ExcludeConstraint
+from sqlalchemy.orm import Mapped, mapped_column
+
+from billing import ddl
+from core import db
+
+
+class TariffRow(db.Base):
+    """A tariff as it is sold: to whom, in which way it prices, and on what conditions one leaves it."""
+
+    __tablename__ = "tariff"
+    __table_args__ = (
+        CheckConstraint("kind IN ('FLAT', 'TIERED', 'TOU', 'DEMAND')", name="kind"),
+        CheckConstraint("customer_kind IN ('RESIDENTIAL', 'BUSINESS')", name="customer_kind"),
+        CheckConstraint("exit_fee_cents >= 0 AND term_months >= 0 AND cooling_off_days >= 0", name="conditions"),
+    )
+
+    id: Mapped[int] = db.primary_key()
+    code: Mapped[str] = mapped_column(unique=True)
+    kind: Mapped[str]
+    customer_kind: Mapped[str]
+    eligibility: Mapped[dict[str, Any]] = mapped_column(default=dict)
+    exit_fee_cents: Mapped[int] = mapped_column(default=0)
+    term_months: Mapped[int] = mapped_column(default=0)
+    cooling_off_days: Mapped[int] = mapped_column(default=14)
+    sold_from: Mapped[date]
+    sold_to: Mapped[date | None]
+
+
+class TariffVersionRow(db.Base):
+    """The terms of a tariff over a span of days, as published. Never two at once."""
+
+    __tablename__ = "tariff_version"
+    __table_args__ = (
+        UniqueConstraint("tariff_id", "version"),
+        CheckConstraint("ends_on IS NULL OR ends_on > starts_on", name="dates"),
+        ExcludeConstraint(
+            (sql_column("tariff_id"), "="),
+            (text("daterange(starts_on, ends_on, '[)')"), "&&"),
+            using="gist",
+            name="ex_tariff_version_one_at_a_time",
+        ),
+    )
+
+    id: Mapped[int] = db.primary_key()
+    tariff_id: Mapped[int] = mapped_column(ForeignKey("tariff.id"))
+    version: Mapped[int]
+    starts_on: Mapped[date]
+    ends_on: Mapped[date | None]
+    plan: Mapped[dict[str, Any]]
+    sha256: Mapped[str]
+    published_at: Mapped[datetime]
+
+
+class AgreementTariffRow(db.Base):
+    """Which tariff an agreement is on, and since when. Never two at once."""
+
+    __tablename__ = "agreement_tariff"
+    __table_args__ = (
+        CheckConstraint("ends_on IS NULL OR ends_on >= starts_on", name="dates"),
+        ExcludeConstraint(
+            (sql_column("agreement_id"), "="),
+            (text("daterange(starts_on, ends_on, '[)')"), "&&"),
+            using="gist",
+            name="ex_agreement_tariff_one_at_a_time",
+        ),
+        Index(None, "agreement_id", "starts_on"),
+    )
+
+    id: Mapped[int] = db.primary_key()
+    agreement_id: Mapped[int] = mapped_column(ForeignKey("service_agreement.id"))
+    tariff_id: Mapped[int] = mapped_column(ForeignKey("tariff.id"), index=True)
+    starts_on: Mapped[date]
+    ends_on: Mapped[date | None]
+    cooling_off_until: Mapped[date | None]
+    recorded_at: Mapped[datetime]
+
+
+class BillRunRow(db.Base):
+    """One pass over the book for the periods that ended on or before a day."""
+
+    __tablename__ = "bill_run"
+    __table_args__ = (CheckConstraint("status IN ('OPEN', 'DONE', 'ISSUED')", name="status"),)
+
+    id: Mapped[int] = db.primary_key()
+    key: Mapped[str] = mapped_column(unique=True)
+    period_end_on: Mapped[date]
+    status: Mapped[str] = mapped_column(default="OPEN")
+    started_at: Mapped[datetime]
+    finished_at: Mapped[datetime | None]
+    issued_at: Mapped[datetime | None]
+
+
+class BillRunChunkRow(db.Base):
+    """Some thousand agreements of a run, billed in one transaction; what became of them adds up to their number."""
+
+    __tablename__ = "bill_run_chunk"
+    __table_args__ = (
+        UniqueConstraint("run_id", "position"),
+        CheckConstraint("status IN ('OPEN', 'DONE')", name="status"),
+    )
+
+    id: Mapped[int] = db.primary_key()
+    run_id: Mapped[int] = mapped_column(ForeignKey("bill_run.id"))
+    position: Mapped[int]
+    agreement_ids: Mapped[list[int]] = mapped_column(ARRAY(BigInteger))
+    account_ids: Mapped[list[int]] = mapped_column(ARRAY(BigInteger))
+    status: Mapped[str] = mapped_column(default="OPEN")
+    counts: Mapped[dict[str, Any]] = mapped_column(default=dict)
+    parked: Mapped[dict[str, Any]] = mapped_column(default=dict)  # agreement id -> why it could not be billed
+    finished_at: Mapped[datetime | None]
+
+
+class BillRow(db.Base):
+    """What an agreement owes for a period. Once issued it never changes; a correction is a cancel and a new version."""
+
+    __tablename__ = "bill"
+    __table_args__ = (
+        UniqueConstraint("agreement_id", "starts_on", "version"),
+        Index(
+            "uq_bill_one_standing",
+            "agreement_id",
+            "starts_on",
+            unique=True,
+            postgresql_where=text("status <> 'CANCELLED'"),
+        ),
+        CheckConstraint("status IN ('DRAFT', 'HELD', 'ISSUED', 'CANCELLED')", name="status"),
+        CheckConstraint(
+            "hold_code IN ('MISSING_READS', 'ZERO_USAGE', 'HIGH_BILL', 'NEGATIVE_BILL') AND hold_code IS NOT NULL"
+            " OR (hold_code IS NULL AND status <> 'HELD')",
+            name="hold_code",
+        ),
+        CheckConstraint("ends_on > starts_on", name="dates"),
+        CheckConstraint(
+            "status NOT IN ('ISSUED', 'CANCELLED') OR (issued_on IS NOT NULL AND due_on IS NOT NULL)", name="issued"
+        ),
+        CheckConstraint("(status = 'CANCELLED') = (cancelled_at IS NOT NULL)", name="cancelled_at"),
+        Index(None, "account_id", "starts_on"),
+        Index(None, "run_id", "status"),
+        Index("ix_bill_due", "due_on", postgresql_where=text("status = 'ISSUED'")),
+    )
+
+    id: Mapped[int] = db.primary_key()
+    number: Mapped[str] = mapped_column(unique=True)
+    account_id: Mapped[int] = mapped_column(ForeignKey("account.id"))
+    agreement_id: Mapped[int] = mapped_column(ForeignKey("service_agreement.id"))
+    run_id: Mapped[int | None] = mapped_column(ForeignKey("bill_run.id"))
+    version: Mapped[int] = mapped_column(default=1)
+    starts_on: Mapped[date]
+    ends_on: Mapped[date]
+    tariff_code: Mapped[str]
+    status: Mapped[str]
+    hold_code: Mapped[str | None]
+    total_cents: Mapped[int]
+    wh: Mapped[int]
+    peak_watts: Mapped[int | None]
+    estimated: Mapped[bool] = mapped_column(default=False)
+    rounding: Mapped[str] = mapped_column(default="HALF_UP")
+    input_hash: Mapped[str]
+    rated_at: Mapped[datetime]
+    issued_on: Mapped[date | None]
+    due_on: Mapped[date | None]
+    cancelled_at: Mapped[datetime | None]
+
+
+class BillLineRow(db.Base):
+    __tablename__ = "bill_line"
+    __table_args__ = (
+        CheckConstraint(
+            "component IN ('fixed', 'energy', 'demand', 'minimum', 'credit', 'rider', 'tax')", name="component"
+        ),
+    )
+
+    bill_id: Mapped[int] = mapped_column(ForeignKey("bill.id", ondelete="CASCADE"), primary_key=True)
+    position: Mapped[int] = mapped_column(primary_key=True)
+    component: Mapped[str]
+    code: Mapped[str]
+    description: Mapped[str]
+    args: Mapped[dict[str, Any]]
+    quantity: Mapped[Decimal] = mapped_column(Numeric(20, 6))
+    unit: Mapped[str]
+    unit_price: Mapped[Decimal] = mapped_column(Numeric(20, 9))
+    amount_cents: Mapped[int]
+
+
+class LedgerJournalRow(db.Base):
+    """One event in the books. Its entries balance; its key stops it from being posted twice."""
+
+    __tablename__ = "ledger_journal"
+    __table_args__ = (
+        CheckConstraint(
+            "kind IN ('BILL', 'BILL_CANCELLED', 'PAYMENT', 'PAYMENT_RETURNED', 'REFUND', 'LATE_FEE', 'LATE_FEE_WAIVED',"
+            " 'ADJUSTMENT', 'EXIT_FEE')",
+            name="kind",
+        ),
+        Index(None, "account_id", "id"),
+    )
+
+    id: Mapped[int] = db.primary_key()
+    key: Mapped[str] = mapped_column(unique=True)
+    kind: Mapped[str]
+    account_id: Mapped[int] = mapped_column(ForeignKey("account.id"))
+    effective_on: Mapped[date]
+    posted_at: Mapped[datetime]
+
+
+class LedgerEntryRow(db.Base):
+    __tablename__ = "ledger_entry"
+    __table_args__ = (
+        CheckConstraint(
+            "code IN ('RECEIVABLE', 'REVENUE', 'TAX_PAYABLE', 'CASH', 'FEE_REVENUE', 'ADJUSTMENTS')", name="code"
+        ),
+        CheckConstraint(
+            "debit_cents >= 0 AND credit_cents >= 0 AND (debit_cents = 0) <> (credit_cents = 0)", name="one_side"
+        ),
+        Index(
+            "ix_ledger_entry_account_id_code",
+            "account_id",
+            "code",
+            postgresql_include=["debit_cents", "credit_cents"],
+        ),
+    )
+
+    id: Mapped[int] = db.primary_key()
+    journal_id: Mapped[int] = mapped_column(ForeignKey("ledger_journal.id"), index=True)
+    code: Mapped[str]
+    account_id: Mapped[int] = mapped_column(ForeignKey("account.id"))
+    debit_cents: Mapped[int]
+    credit_cents: Mapped[int]
+
+
+class PaymentRow(db.Base):
+    """Money on its way, arrived, or gone back. Known by the gateway's own name for it."""
+
+    __tablename__ = "payment"
+    __table_args__ = (
+        UniqueConstraint("gateway", "external_id"),
+        CheckConstraint("status IN ('PROCESSING', 'SUCCEEDED', 'FAILED', 'RETURNED', 'REFUNDED')", name="status"),
+        CheckConstraint("amount_cents > 0", name="amount"),
+        CheckConstraint("refunded_cents BETWEEN 0 AND amount_cents", name="refunded"),
+        Index(None, "account_id", "received_at"),
+    )
+
+    id: Mapped[int] = db.primary_key()
+    gateway: Mapped[str]
+    external_id: Mapped[str]
+    account_id: Mapped[int] = mapped_column(ForeignKey("account.id"))
+    link_id: Mapped[int | None] = mapped_column(ForeignKey("payment_link.id"), index=True)
+    amount_cents: Mapped[int]
+    refunded_cents: Mapped[int] = mapped_column(default=0)
+    method: Mapped[str | None]
+    status: Mapped[str]
+    failure_code: Mapped[str | None]
+    received_at: Mapped[datetime]
+    settled_at: Mapped[datetime | None]
+
+
+class PaymentEventRow(db.Base):
+    """What a gateway told us, once each. PARKED: nothing of ours bears the payment's name; a person looks."""
+
+    __tablename__ = "payment_event"
+    __table_args__ = (
+        UniqueConstraint("gateway", "event_id"),
+        CheckConstraint("outcome IN ('APPLIED', 'STALE', 'PARKED')", name="outcome"),
+        Index("ix_payment_event_parked", "id", postgresql_where=text("outcome = 'PARKED'")),
+    )
+
+    id: Mapped[int] = db.primary_key()
+    gateway: Mapped[str]
+    event_id: Mapped[str]
+    kind: Mapped[str]
+    external_id: Mapped[str]
+    payload: Mapped[dict[str, Any]]
+    outcome: Mapped[str]
+    received_at: Mapped[datetime]
+
+
+class PaymentLinkRow(db.Base):
+    """A page on which anybody who holds the link may pay for an account, until it expires."""
+
+    __tablename__ = "payment_link"
+    __table_args__ = (
+        CheckConstraint("amount_cents > 0", name="amount"),
+        CheckConstraint("status IN ('OPEN', 'PROCESSING', 'PAID')", name="status"),
+    )
+
+    id: Mapped[int] = db.primary_key()
+    token: Mapped[str] = mapped_column(unique=True)
+    key: Mapped[str] = mapped_column(unique=True)
+    account_id: Mapped[int] = mapped_column(ForeignKey("account.id"), index=True)
+    amount_cents: Mapped[int]
+    status: Mapped[str] = mapped_column(default="OPEN")
+    attempt: Mapped[int] = mapped_column(default=0)
+    checkout_id: Mapped[str | None] = mapped_column(index=True)
+    checkout_url: Mapped[str | None]
+    opened_at: Mapped[datetime]
+    expires_at: Mapped[datetime]
+
+
+class SavedMethodRow(db.Base):
+    """A card or a bank account the gateway keeps for us; we keep its name and its last four digits."""
+
+    __tablename__ = "saved_method"
+    __table_args__ = (
+        UniqueConstraint("gateway", "method_id"),
+        CheckConstraint("kind IN ('CARD', 'BANK')", name="kind"),
+        CheckConstraint("last4 ~ '^[0-9]{4}$'", name="last4"),
+    )
+
+    id: Mapped[int] = db.primary_key()
+    account_id: Mapped[int] = mapped_column(ForeignKey("account.id"), index=True)
+    gateway: Mapped[str]
+    method_id: Mapped[str]
+    gateway_customer_id: Mapped[str]
+    kind: Mapped[str]
+    last4: Mapped[str]
+    saved_at: Mapped[datetime]
+    removed_at: Mapped[datetime | None]
+
+
+class AutopayRow(db.Base):
+    __tablename__ = "autopay"
+
+    account_id: Mapped[int] = mapped_column(ForeignKey("account.id"), primary_key=True, autoincrement=False)
+    enabled: Mapped[bool]
+    saved_method_id: Mapped[int | None] = mapped_column(ForeignKey("saved_method.id"), index=True)
+    changed_at: Mapped[datetime]
+
+
+class ChargeRow(db.Base):
+    """A charge beside the bills: a late fee on one of them, or the fee for leaving a tariff early."""
+
+    __tablename__ = "charge"
+    __table_args__ = (
+        CheckConstraint("kind IN ('LATE_FEE', 'EXIT_FEE')", name="kind"),
+        CheckConstraint("(kind = 'LATE_FEE') = (bill_id IS NOT NULL)", name="bill"),
+        CheckConstraint("amount_cents > 0", name="amount"),
+        UniqueConstraint("bill_id", "charged_on"),
+    )
+
+    id: Mapped[int] = db.primary_key()
+    kind: Mapped[str]
+    account_id: Mapped[int] = mapped_column(ForeignKey("account.id"), index=True)
+    bill_id: Mapped[int | None] = mapped_column(ForeignKey("bill.id"))
+    amount_cents: Mapped[int]
+    rule: Mapped[str]
+    charged_on: Mapped[date]
+    waived_at: Mapped[datetime | None]
+
+
+class AllocationRow(db.Base):
+    """Which payment paid what. The sum over a payment never exceeds it; the ledger, not this, says what is owed."""
+
+    __tablename__ = "allocation"
+    __table_args__ = (
+        CheckConstraint("amount_cents > 0", name="amount"),
+        CheckConstraint("(bill_id IS NULL) <> (charge_id IS NULL)", name="one_item"),
+    )
+
+    id: Mapped[int] = db.primary_key()
+    payment_id: Mapped[int] = mapped_column(ForeignKey("payment.id"), index=True)
+    bill_id: Mapped[int | None] = mapped_column(ForeignKey("bill.id"), index=True)
+    charge_id: Mapped[int | None] = mapped_column(ForeignKey("charge.id"), index=True)
+    amount_cents: Mapped[int]
+    allocated_at: Mapped[datetime]
+
+
+class ArrangementRow(db.Base):
+    """A promise to pay what is owed in parts. One open at a time."""
+
+    __tablename__ = "arrangement"
+    __table_args__ = (
+        CheckConstraint("status IN ('PROPOSED', 'ACTIVE', 'KEPT', 'BROKEN')", name="status"),
+        CheckConstraint("total_cents > 0", name="total"),
+        Index(
+            "uq_arrangement_one_open",
+            "account_id",
+            unique=True,
+            postgresql_where=text("status IN ('PROPOSED', 'ACTIVE')"),
+        ),
+        Index(None, "account_id", "id"),
+    )
+
+    id: Mapped[int] = db.primary_key()
+    key: Mapped[str] = mapped_column(unique=True)
+    account_id: Mapped[int] = mapped_column(ForeignKey("account.id"))
+    status: Mapped[str]
+    total_cents: Mapped[int]
+    opened_at: Mapped[datetime]
+    ended_at: Mapped[datetime | None]
+
+
+class ArrangementInstalmentRow(db.Base):
+    __tablename__ = "arrangement_instalment"
+    __table_args__ = (
+        CheckConstraint("status IN ('DUE', 'PAID', 'MISSED')", name="status"),
+        CheckConstraint("amount_cents > 0", name="amount"),
+    )
+
+    arrangement_id: Mapped[int] = mapped_column(ForeignKey("arrangement.id"), primary_key=True)
+    position: Mapped[int] = mapped_column(primary_key=True)
+    due_on: Mapped[date]
+    amount_cents: Mapped[int]
+    status: Mapped[str] = mapped_column(default="DUE")
+
+
+class DisputeRow(db.Base):
+    """A customer says a bill is wrong. While it is open, the bill draws no late fee and cannot lead to a cut-off."""
+
+    __tablename__ = "dispute"
+    __table_args__ = (
+        CheckConstraint("status IN ('OPEN', 'UPHELD', 'REJECTED', 'WITHDRAWN')", name="status"),
+        Index("uq_dispute_one_open", "bill_id", unique=True, postgresql_where=text("status = 'OPEN'")),
+        Index(None, "account_id", "id"),
+    )
+
+    id: Mapped[int] = db.primary_key()
+    number: Mapped[str] = mapped_column(unique=True)
+    key: Mapped[str] = mapped_column(unique=True)
+    account_id: Mapped[int] = mapped_column(ForeignKey("account.id"))
+    bill_id: Mapped[int] = mapped_column(ForeignKey("bill.id"))
+    reason: Mapped[str]
+    status: Mapped[str] = mapped_column(default="OPEN")
+    opened_at: Mapped[datetime]
+    closed_at: Mapped[datetime | None]
+
+
+class BillAlertRow(db.Base):
+    """A customer wants to hear when the running bill is on its way past an amount; told once in a bill period."""
+
+    __tablename__ = "bill_alert"
+    __table_args__ = (CheckConstraint("threshold_cents > 0", name="threshold"),)
+
+    account_id: Mapped[int] = mapped_column(ForeignKey("account.id"), primary_key=True)
+    threshold_cents: Mapped[int]
+    set_at: Mapped[datetime]
+    told_for: Mapped[date | None]  # the first day of the bill period it was last told for
+
+
+class BillingRequestRow(db.Base):
+    """The first answer to a request that may arrive twice, by its key."""
+
+    __tablename__ = "billing_request"
+
+    key: Mapped[str] = mapped_column(primary_key=True)
+    operation: Mapped[str]
+    account_id: Mapped[int] = mapped_column(ForeignKey("account.id"), index=True)
+    result: Mapped[dict[str, Any]]
+    recorded_at: Mapped[datetime]
+
+
+for _name, _statements in ddl.AFTER_CREATE.items():
+    event.listen(db.Base.metadata.tables[_name], "after_create", DDL(_statements.replace("%", "%%")))  # type: ignore[no-untyped-call]

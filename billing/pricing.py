@@ -1,0 +1,257 @@
+"""What use costs an account, by its own tariff and taxes and the engine of its bills. Public through `queries.py`."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from decimal import Decimal
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from sqlalchemy.orm import Session
+
+from billing import catalogue, daily, metered, owed, rating, runs, tariffs, views
+from core import errors, money, periods
+from core.accounts import queries as accounts
+
+Ints = NDArray[np.int64]
+YEAR = 365
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where and how an account takes service: everything pricing needs to know about it."""
+
+    agreement: accounts.Agreement
+    timezone: str
+    today: date
+
+
+def place_of(
+    session: Session, *, account_id: int, now: datetime | None = None, agreement_id: int | None = None
+) -> Place:
+    """This will give an account's agreement (its newest, unless one is named); NotFound agreement.none.
+
+    Without `now` there is no today: enough for what lies in the past.
+    """
+    ever = periods.Days(date(1970, 1, 1), date(9999, 1, 1) if now is None else now.date() + timedelta(days=400))
+    found = [
+        a
+        for a in accounts.list_agreements(session, period=ever, account_ids=[account_id])
+        if agreement_id in (None, a.id)
+    ]
+    if not found:
+        raise errors.NotFound("agreement.none")
+    agreement = max(found, key=lambda a: (a.starts_on, a.id))
+    today = date.max if now is None else periods.civil_day(now, agreement.timezone)
+    return Place(agreement, agreement.timezone, today)
+
+
+def read(session: Session, place: Place, days: periods.Days) -> metered.Metered:
+    """This will read one agreement's usage over civil days."""
+    return metered.read(
+        session,
+        service_point_ids=[place.agreement.service_point_id],
+        days=days,
+        timezone=place.timezone,
+    )
+
+
+def price(session: Session, place: Place, days: periods.Days, used: rating.Usage) -> rating.Rated:
+    """This will price usage (any number of variants of it) over days by the agreement's own terms."""
+    terms = tariffs.list_terms(session, agreement_ids=[place.agreement.id], days=days).get(place.agreement.id, ())
+    segments = tariffs.segments(terms, days)
+    if segments is None:
+        raise errors.NotFound("tariff.none")
+    return price_segments(segments, terms, place, used)
+
+
+def price_segments(
+    segments: tuple[rating.Segment, ...],
+    terms: tuple[tariffs.Term, ...],
+    place: Place,
+    used: rating.Usage,
+) -> rating.Rated:
+    """This will price usage by given terms, with the taxes of the place."""
+    free = runs.exempt_of(terms, [place.agreement])
+    many = {code: np.repeat(mask, len(used.wh)) for code, mask in free.items()}
+    return rating.rate_segments(segments, used, history=_no_history(segments, len(used.wh)), exempt=many)
+
+
+def cost_of_usage(
+    session: Session, *, account_id: int, days: periods.Days, now: datetime | None = None
+) -> tuple[views.DayCost, ...]:
+    """This will give what each civil day cost by the account's own tariff; the days add up to the price of the period.
+
+    Fixed charges fall on every day alike; the rest goes by what leaving the day out would have saved.
+    """
+    place = place_of(session, account_id=account_id, now=now)
+    days = _served(place, days)
+    if len(days) == 0:
+        return ()
+    return day_costs(session, place, days, read(session, place, days))
+
+
+def day_costs(session: Session, place: Place, days: periods.Days, reads: metered.Metered) -> tuple[views.DayCost, ...]:
+    laid = daily.lay(reads.usage, days)
+    variants = daily.leave_one_out(laid)
+    rated = price(session, place, days, daily.usage_of(reads.usage, variants))
+    totals = [int(c) for c in rated.total_cents]
+    shares = daily.share(totals[0], totals[1], [totals[0] - t for t in totals[2:]], laid.per_day.tolist())
+    return tuple(
+        views.DayCost(day, Decimal(int(wh)) / 1000, money.from_cents(cents), bool(reads.estimated[0]))
+        for day, wh, cents in zip(days, laid.per_day, shares, strict=True)
+    )
+
+
+def forecast_bill(session: Session, *, account_id: int, now: datetime) -> views.BillForecast:
+    """This will say what the bill period that is running will cost: so far, and likely at its end, with a range."""
+    place = place_of(session, account_id=account_id, now=now)
+    whole = runs.open_period(place.agreement, place.today)
+    past = periods.Days(
+        max(whole.starts_on - timedelta(days=56), place.agreement.starts_on), min(place.today, whole.ends_on)
+    )
+    if len(past) == 0:
+        raise errors.NotFound("usage.none")
+    reads = read(session, place, past)
+    if int(reads.filled[0]) == reads.intervals:
+        raise errors.NotFound("usage.none")
+    laid = daily.lay(reads.usage, past)
+    done = (place.today - whole.starts_on).days
+    guess = daily.extend(laid, past, whole, done)
+    used = rating.Usage(
+        periods.midnight(whole.starts_on, place.timezone), reads.usage.interval_minutes, place.timezone, guess.wh
+    )
+    rated = price(session, place, whole, used)
+    totals = [money.from_cents(int(c)) for c in rated.total_cents]
+    so_far, so_far_wh = Decimal("0.00"), 0
+    if done > 0:
+        part = periods.Days(whole.starts_on, place.today)
+        own = read(session, place, part)
+        so_far = price(session, place, part, own.usage).total()
+        so_far_wh = int(own.usage.wh.sum())
+    bills = owed.list_bills(session, account_id=account_id, limit=1)
+    width = (totals[2] - totals[0]) / totals[1] if totals[1] else Decimal(1)
+    return views.BillForecast(
+        account_id=account_id,
+        starts_on=whole.starts_on,
+        ends_on=whole.ends_on,
+        low=totals[0],
+        likely=totals[1],
+        high=totals[2],
+        so_far=so_far,
+        so_far_kwh=Decimal(so_far_wh) / 1000,
+        likely_kwh=rated.kwh(1).quantize(Decimal("0.1")),
+        confidence="HIGH" if width < Decimal("0.15") else "MEDIUM" if width < Decimal("0.35") else "LOW",
+        previous_total=bills[0].total if bills else None,
+    )
+
+
+@dataclass(frozen=True)
+class YearUse:
+    """The last twelve months (or what there is of them), month by month, ready to be priced on any tariff."""
+
+    place: Place
+    months: tuple[tuple[periods.Days, rating.Usage], ...]
+    days: int
+    estimated: bool
+
+    def scaled(self, cents: int) -> Decimal:
+        """This will bring an amount over the days there are to a year."""
+        return money.from_cents(round(cents * YEAR / self.days))
+
+
+def year_use(session: Session, *, account_id: int, now: datetime) -> YearUse:
+    """This will read the use of the twelve months up to today, cut at months; NotFound usage.none without any."""
+    place = place_of(session, account_id=account_id, now=now)
+    first = max(periods.add_months(place.today, -12), place.agreement.starts_on)
+    months: list[tuple[periods.Days, rating.Usage]] = []
+    estimated = False
+    start = first
+    while start < place.today:
+        end = min(periods.add_months(first, len(months) + 1), place.today)
+        days = periods.Days(start, end)
+        reads = read(session, place, days)
+        if int(reads.filled[0]) * 2 < reads.intervals:
+            estimated = estimated or bool(reads.estimated[0])
+            months.append((days, reads.usage))
+        elif months:
+            months.append((days, reads.usage))
+            estimated = True
+        else:
+            first = end  # nothing is known yet: begin with the first month that is
+        start = end
+    if not months:
+        raise errors.NotFound("usage.none")
+    return YearUse(place, tuple(months), sum(len(days) for days, _ in months), estimated)
+
+
+def year_cents(
+    year: YearUse, document: Any, variants: Sequence[Sequence[rating.Usage]] = ()
+) -> tuple[tuple[int, ...], ...]:
+    """This will price a year on a tariff document: cents per month, as it was and then for each variant."""
+    term = tariffs.Term(date.min, date.max, "", "", document)
+    out = []
+    for i, (days, used) in enumerate(year.months):
+        wh = np.concatenate([used.wh, *(variant[i].wh for variant in variants)])
+        segments = (rating.Segment(days, catalogue.plan_of(document)),)
+        rated = price_segments(segments, (term,), year.place, daily.usage_of(used, wh))
+        out.append([int(cents) for cents in rated.total_cents])
+    return tuple(zip(*out, strict=True))
+
+
+def compare_tariffs(session: Session, *, account_id: int, now: datetime) -> views.Comparison:
+    """This will price the account's own last twelve months on every tariff it could take, cheapest first."""
+    return compare_year(session, year_use(session, account_id=account_id, now=now))
+
+
+def compare_year(session: Session, year: YearUse) -> views.Comparison:
+    """This will compare the tariffs on a year that has been read already."""
+    place = year.place
+    held = tariffs.current_tariff(session, agreement_id=place.agreement.id, on=place.today)
+    on_sale = tariffs.list_on_sale(session, customer_kind=place.agreement.customer_kind, on=place.today)
+    if held.code not in [row.code for row, _ in on_sale]:
+        every = tariffs.list_on_sale(session, customer_kind=None, on=place.today)
+        on_sale = (*on_sale, *((row, doc) for row, doc in every if row.code == held.code))
+    priced = {row.code: (row, doc, year_cents(year, doc)[0]) for row, doc in on_sale}
+    if held.code not in priced:
+        raise errors.NotFound("tariff.none")
+    own = year.scaled(sum(priced[held.code][2]))
+
+    def option(code: str) -> views.Option:
+        row, document, cents = priced[code]
+        cost = year.scaled(sum(cents))
+        whole = [c for c, (days, _) in zip(cents, year.months, strict=True) if len(days) >= 28] or list(cents)
+        return views.Option(
+            tariff=tariffs.view(row, document, place.today),
+            annual_cost=cost,
+            saving=own - cost,
+            worst_month=money.from_cents(max(whole)),
+            best_month=money.from_cents(min(whole)),
+            months=tuple(money.from_cents(c) for c in cents),
+        )
+
+    options = sorted((option(code) for code in priced), key=lambda o: (o.annual_cost, o.tariff.code != held.code))
+    return views.Comparison(
+        account_id=place.agreement.account_id,
+        current=next(o for o in options if o.tariff.code == held.code),
+        options=tuple(options),
+        basis_days=year.days,
+        estimated=year.estimated,
+    )
+
+
+def _served(place: Place, days: periods.Days) -> periods.Days:
+    starts_on = max(days.starts_on, place.agreement.starts_on)
+    ends_on = min(days.ends_on, place.agreement.ends_on or days.ends_on)
+    return periods.Days(starts_on, max(starts_on, ends_on))
+
+
+def _no_history(segments: tuple[rating.Segment, ...], n: int) -> rating.History | None:
+    """Estimates do not look back at earlier peaks: the ratchet is left to the bill itself."""
+    ratchets = [s.plan.demand.ratchet for s in segments if s.plan.demand and s.plan.demand.ratchet]
+    if not ratchets:
+        return None
+    first = segments[0].days.starts_on.replace(day=1)
+    months = [periods.add_months(first, -k) for k in range(max(r.months for r in ratchets), 0, -1)]
+    return rating.History(tuple((m.year, m.month) for m in months), np.zeros((n, len(months)), dtype=np.int64))

@@ -1,0 +1,147 @@
+"""What cannot be priced is refused here, in words, before a single sum is made."""
+
+import itertools
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from functools import lru_cache
+
+import numpy as np
+from numpy.typing import NDArray
+
+from billing.rating import terms, usage
+from core import errors, periods
+
+Ints = NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Reads:
+    """The intervals that start inside the bill period: wh[n, k] from `starts_at`."""
+
+    starts_at: datetime
+    wh: Ints
+    export_wh: Ints | None
+
+
+def consecutive(segments: Sequence[usage.Segment]) -> periods.Days:
+    """This will give the whole period of some segments; they follow each other without gap or overlap."""
+    if not segments:
+        raise errors.Invalid("rating.terms", reason="there is no period to price", where="segments")
+    for before, after in itertools.pairwise(segments):
+        if before.days.ends_on != after.days.starts_on:
+            raise errors.Invalid("rating.terms", reason="segments leave a gap or overlap", where="segments")
+        if before.plan.currency != after.plan.currency:
+            raise errors.Invalid("rating.terms", reason="segments are in two currencies", where="segments")
+    if any(len(segment.days) == 0 for segment in segments):
+        raise errors.Invalid("rating.terms", reason="a period without days has no price", where="segments")
+    return periods.Days(segments[0].days.starts_on, segments[-1].days.ends_on)
+
+
+def reads(used: usage.Usage, period: periods.Days) -> Reads:
+    """This will cut the usage to the period; it refuses gaps, missing and negative reads, and what does not
+    cover it.
+    """
+    if used.interval_minutes <= 0 or used.per_kwh not in (1000, 10_000, 100_000, 1_000_000):
+        raise errors.Invalid("rating.usage", reason="interval and grain must be known ones", where="usage")
+    wh = _two_dimensional(used.wh)
+    export = None if used.export_wh is None else _two_dimensional(used.export_wh)
+    if export is not None and export.shape != wh.shape:
+        raise errors.Invalid("rating.usage", reason="export and import differ in shape", where="export_wh")
+    starts_at = periods.aware(used.starts_at)
+    step = timedelta(minutes=used.interval_minutes)
+    first = -((starts_at - periods.midnight(period.starts_on, used.timezone)) // step)
+    last = -((starts_at - periods.midnight(period.ends_on, used.timezone)) // step)
+    if first < 0 or last > wh.shape[1]:
+        raise errors.Invalid(
+            "rating.uncovered",
+            reason=f"the reads do not cover {period.starts_on} to {period.ends_on} in {used.timezone}",
+            where="usage",
+        )
+    cut = Reads(starts_at + first * step, wh[:, first:last], None if export is None else export[:, first:last])
+    for name, values in (("wh", cut.wh), ("export_wh", cut.export_wh)):
+        if values is None or values.size == 0:
+            continue
+        lowest = int(values.min())
+        if lowest == -1:
+            raise errors.Invalid("rating.missing_reads", reason="some reads are missing", where=name)
+        if lowest < 0:
+            raise errors.Invalid("rating.usage", reason="a read is below zero", where=name)
+    return cut
+
+
+@lru_cache(maxsize=512)
+def terms_of(plan: terms.Plan) -> None:
+    """This will refuse a plan whose terms contradict themselves."""
+    if not plan.energy:
+        _refuse("it has no energy price", "energy")
+    _schedule(plan.weekday, len(plan.energy), "weekday")
+    _schedule(plan.weekend, len(plan.energy), "weekend")
+    for number, period in enumerate(plan.energy):
+        _ladder([tier.limit for tier in period.tiers], f"energy[{number}]")
+        if len({tier.unit for tier in period.tiers[:-1]}) > 1:
+            _refuse("its steps are in two units", f"energy[{number}]")
+    if plan.demand is not None:
+        _demand(plan.demand)
+    if (
+        min(
+            plan.fixed_monthly,
+            plan.fixed_daily,
+            plan.minimum_monthly,
+            plan.minimum_daily,
+            plan.minimum_annual,
+        )
+        < 0
+    ):
+        _refuse("a fixed or minimum charge is below zero", "fixed")
+    for rider in plan.riders:
+        if rider.kind == "PERCENT" and set(rider.over) & {"rider", "tax", "minimum"}:
+            _refuse("a percentage rider cannot stand on riders, taxes or the minimum", f"riders[{rider.code}]")
+    for tax in plan.taxes:
+        if "tax" in tax.over:
+            _refuse("a tax cannot stand on taxes", f"taxes[{tax.code}]")
+
+
+def _demand(demand: terms.Demand) -> None:
+    for where, ladders in (("flat", demand.flat), ("periods", demand.periods)):
+        for number, period in enumerate(ladders):
+            _ladder([tier.limit for tier in period.tiers], f"demand.{where}[{number}]")
+    if demand.flat and (
+        len(demand.flat_months) != 12 or not all(0 <= i < len(demand.flat) for i in demand.flat_months)
+    ):
+        _refuse("its months point at no price", "demand.flat_months")
+    if demand.periods:
+        _schedule(demand.weekday, len(demand.periods), "demand.weekday")
+        _schedule(demand.weekend, len(demand.periods), "demand.weekend")
+
+
+def _schedule(schedule: terms.Schedule, count: int, where: str) -> None:
+    if len(schedule) != 12 or any(len(hours) != 24 for hours in schedule):
+        _refuse("a schedule is 12 months of 24 hours", where)
+    if not all(0 <= index < count for hours in schedule for index in hours):
+        _refuse("the schedule names a period that has no price", where)
+
+
+def _ladder(limits: Sequence[object], where: str) -> None:
+    if not limits:
+        _refuse("it has no steps", where)
+    tops = [limit for limit in limits if limit is not None]
+    if limits[-1] is not None or len(tops) != len(limits) - 1:
+        _refuse("only the last step may, and must, be without a limit", where)
+    if any(low >= high for low, high in itertools.pairwise([0, *tops])):  # type: ignore[operator]
+        _refuse("the limits of its steps do not rise", where)
+
+
+def _refuse(reason: str, where: str) -> None:
+    raise errors.Invalid("rating.terms", reason=reason, where=where)
+
+
+def _two_dimensional(values: Ints) -> Ints:
+    array = np.asarray(values)
+    if array.dtype.kind not in "iu":
+        raise errors.Invalid("rating.usage", reason="reads must be whole numbers", where="wh")
+    if array.ndim == 1:
+        array = array[None, :]
+    if array.ndim != 2:
+        raise errors.Invalid("rating.usage", reason="reads must be a row per account", where="wh")
+    return array.astype(np.int64, copy=False)

@@ -1,0 +1,122 @@
+"""The engine: `rate` and `rate_segments`.
+
+Whole numbers in, whole cents out; a line is rounded once, a total never.
+"""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from billing.rating import calendar, charges, check, demand, energy, terms, usage
+from billing.rating.scene import Scene
+from core import periods
+
+Exempt = Mapping[str, NDArray[np.bool_]]
+_PRINTED: tuple[terms.Component, ...] = ("fixed", "energy", "demand", "rider", "credit", "minimum", "tax")
+
+
+def rate(
+    plan: terms.Plan,
+    used: usage.Usage,
+    period: periods.Days,
+    *,
+    history: usage.History | None = None,
+    exempt: Exempt | None = None,
+    year_to_date: NDArray[np.int64] | None = None,
+) -> usage.Rated:
+    """This will price a bill period for n accounts on one plan.
+
+    `used` must cover the civil days of `period` in its zone (it may be longer). `exempt` names, per tax code,
+    the accounts that do not pay it. Raises Invalid: rating.uncovered, rating.missing_reads, rating.usage,
+    rating.export_unpriceable, rating.demand_history, rating.year_to_date, rating.terms - each with a `reason`
+    in words for staff.
+    """
+    return rate_segments(
+        [usage.Segment(days=period, plan=plan)],
+        used,
+        history=history,
+        exempt=exempt,
+        year_to_date=year_to_date,
+    )
+
+
+def rate_segments(
+    segments: Sequence[usage.Segment],
+    used: usage.Usage,
+    *,
+    history: usage.History | None = None,
+    exempt: Exempt | None = None,
+    year_to_date: NDArray[np.int64] | None = None,
+) -> usage.Rated:
+    """This will price a bill period in which the plan changes: consecutive segments of days, each on its own
+    plan.
+
+    Energy goes by the reads of each segment; monthly charges, steps and demand prices by its share of the
+    days. One minimum is applied to the whole, and the taxes of each segment to its own lines.
+    """
+    whole = check.consecutive(segments)
+    for segment in segments:
+        check.terms_of(segment.plan)
+    reads = check.reads(used, whole)
+    grid = calendar.grid(reads.starts_at, used.interval_minutes, reads.wh.shape[1], used.timezone)
+    scenes = [_scene(segment, whole, used, reads, grid) for segment in segments]
+    columns: list[usage.Column] = []
+    peaks: list[NDArray[np.int64]] = []
+    for scene in scenes:
+        own = [*charges.fixed(scene), *energy.columns(scene)]
+        if scene.plan.demand is not None:
+            lines, highest = demand.columns(scene, scene.plan.demand, history)
+            own += lines
+            peaks.append(highest)
+        own += charges.riders(scene, own)
+        own += energy.credits(scene)
+        if scene is scenes[-1]:
+            own += charges.minimum(scene, scenes, [*columns, *own], year_to_date)
+        columns += [*own, *charges.taxes(scene, own, exempt or {})]
+    columns.sort(key=lambda column: _PRINTED.index(column.component))
+    return _rated(segments[0].plan.currency, columns, reads, used.per_kwh, peaks)
+
+
+def _scene(
+    segment: usage.Segment,
+    whole: periods.Days,
+    used: usage.Usage,
+    reads: check.Reads,
+    grid: calendar.Grid,
+) -> Scene:
+    days = segment.days
+    first, last = np.searchsorted(grid.day, [days.starts_on.toordinal(), days.ends_on.toordinal()])
+    cut = slice(int(first), int(last))
+    return Scene(
+        plan=segment.plan,
+        days=days,
+        whole=whole,
+        grid=calendar.Grid(grid.day[cut], grid.month[cut], grid.hour[cut], grid.weekend[cut]),
+        wh=reads.wh[:, cut],
+        export_wh=None if reads.export_wh is None else reads.export_wh[:, cut],
+        interval_minutes=used.interval_minutes,
+        per_kwh=used.per_kwh,
+    )
+
+
+def _rated(
+    currency: str,
+    columns: list[usage.Column],
+    reads: check.Reads,
+    per_kwh: int,
+    peaks: list[NDArray[np.int64]],
+) -> usage.Rated:
+    metered = reads.wh.sum(axis=1)
+    billed = sum((c.quantity for c in columns if c.component == "energy"), np.zeros_like(metered))
+    if not np.array_equal(billed, metered):
+        raise AssertionError("energy lines do not add up to the metered total")
+    total = sum((c.cents for c in columns), np.zeros(len(metered), dtype=np.int64))
+    return usage.Rated(
+        currency=currency,
+        columns=tuple(columns),
+        total_cents=total,
+        metered=metered,
+        per_kwh=per_kwh,
+        peak_watts=np.max(peaks, axis=0) if peaks else None,
+    )

@@ -1,0 +1,192 @@
+"""The terms of a plan: everything that says what a usage costs, and nothing about who uses it.
+
+Prices are exact Decimals in whole currency units (per kWh, per kW, per day, per month) with at most nine
+places. Rules on which utilities differ (how tiers meet periods, how a broken month is charged, how a line is
+rounded) are attributes, never habits of the engine. All of it is frozen and hashable, so that a plan compiles
+once.
+"""
+
+from dataclasses import dataclass
+from datetime import date
+from decimal import Decimal
+from typing import Literal
+
+from core import money
+
+Component = Literal["fixed", "energy", "demand", "minimum", "credit", "rider", "tax"]
+COMPONENTS: tuple[Component, ...] = ("fixed", "energy", "demand", "minimum", "credit", "rider", "tax")
+
+TierScope = Literal["TOTAL_PRORATA", "PER_PERIOD", "CHRONOLOGICAL"]
+Proration = Literal["NONE", "DAYS_30", "DAYS_365_12", "CALENDAR_MONTH"]
+Prorated = Literal["fixed", "minimum", "tiers", "demand"]
+TierUnit = Literal["KWH", "KWH_DAILY", "KWH_PER_KW"]
+RiderKind = Literal["PER_KWH", "PERCENT", "PER_DAY", "PER_MONTH"]
+Observance = Literal["ACTUAL", "SUNDAY_TO_MONDAY", "NEAREST_WEEKDAY"]
+Metering = Literal["NONE", "NET_BILLING"]
+
+Schedule = tuple[tuple[int, ...], ...]  # 12 months x 24 hours of the local clock, each the index of a period
+
+
+@dataclass(frozen=True)
+class Tier:
+    """A step of an energy price.
+
+    `limit` is the top of the step in kWh per month, or per day; None is without end.
+    """
+
+    price: Decimal
+    limit: Decimal | None = None
+    unit: TierUnit = "KWH"
+    sell: Decimal | None = None  # paid per kWh sent out, under net billing
+
+
+@dataclass(frozen=True)
+class EnergyPeriod:
+    """A time-of-use period: its name as the tariff says it, and its steps, lowest first."""
+
+    name: str
+    tiers: tuple[Tier, ...]
+
+
+@dataclass(frozen=True)
+class DemandTier:
+    """A step of a demand price, per kW and month; `limit` is the top of the step in kW."""
+
+    price: Decimal
+    limit: Decimal | None = None
+
+
+@dataclass(frozen=True)
+class DemandPeriod:
+    name: str
+    tiers: tuple[DemandTier, ...]
+
+
+@dataclass(frozen=True)
+class Ratchet:
+    """Billed demand is at least `percent` of the highest demand of the `months` months before; for flat
+    charges only.
+
+    `of_months` names the calendar months (1-12) whose demand counts; empty means all of them.
+    """
+
+    percent: Decimal
+    months: int
+    of_months: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True)
+class Demand:
+    """Charges for the highest average power of an interval.
+
+    `flat` is charged on the highest demand of the bill period, by `flat_months` (12 indices into `flat`).
+    `periods` is charged on the highest demand inside each period of the two schedules. `window_minutes` is
+    the length over which the tariff averages; None takes the reads as they come.
+    """
+
+    flat: tuple[DemandPeriod, ...] = ()
+    flat_months: tuple[int, ...] = (0,) * 12
+    periods: tuple[DemandPeriod, ...] = ()
+    weekday: Schedule = ()
+    weekend: Schedule = ()
+    window_minutes: int | None = None
+    ratchet: Ratchet | None = None
+    minimum_kw: Decimal = Decimal(0)
+
+
+@dataclass(frozen=True)
+class Holidays:
+    """Days that take the weekend schedule.
+
+    `names` are those of `billing.rating.calendar.NAMED`, `dates` are days besides.
+
+    `observance` says what becomes of a named holiday that falls on a weekend: nothing (ACTUAL), Sunday moves
+    to Monday, or Saturday moves to Friday as well (NEAREST_WEEKDAY).
+    """
+
+    names: tuple[str, ...] = ()
+    observance: Observance = "ACTUAL"
+    dates: tuple[date, ...] = ()
+
+
+@dataclass(frozen=True)
+class Rider:
+    """A charge beside the tariff, in force from `starts_on` (in) to `ends_on` (out); versions share a `code`.
+
+    `price` is per kWh, a percentage of the components in `over`, per day, or per month, by `kind`. It may be
+    negative.
+    """
+
+    code: str
+    description: str
+    kind: RiderKind
+    price: Decimal
+    over: tuple[Component, ...] = ("fixed", "energy", "demand")
+    starts_on: date | None = None
+    ends_on: date | None = None
+    of_months: tuple[int, ...] = ()  # calendar months (1-12) in which it applies; empty means all
+
+
+@dataclass(frozen=True)
+class Tax:
+    """A percentage over the components named, in force from `starts_on` (in) to `ends_on` (out)."""
+
+    code: str
+    description: str
+    percent: Decimal
+    over: tuple[Component, ...] = ("fixed", "energy", "demand", "minimum", "credit", "rider")
+    starts_on: date | None = None
+    ends_on: date | None = None
+
+
+@dataclass(frozen=True)
+class Plan:
+    """All the terms of one tariff.
+
+    `tier_scope` says how steps and periods meet: TOTAL_PRORATA fills the steps with the month's total and
+    shares each among the periods by their usage (as SAM does; every period must have the same limits),
+    PER_PERIOD gives each period a ladder of its own, CHRONOLOGICAL fills one ladder in the order of time.
+    `proration` is the share of a month that a bill period counts for, and `prorates` what that share is
+    applied to; inside `proration_window` (days, both included) a period counts as one whole month.
+    `minimum_over` names the components that count towards the minimum.
+    """
+
+    code: str
+    name: str
+    energy: tuple[EnergyPeriod, ...]
+    weekday: Schedule
+    weekend: Schedule
+    currency: str = "USD"
+    fixed_monthly: Decimal = Decimal(0)
+    fixed_daily: Decimal = Decimal(0)
+    minimum_monthly: Decimal = Decimal(0)
+    minimum_daily: Decimal = Decimal(0)
+    minimum_annual: Decimal = Decimal(0)  # settled in the bill that holds 31 December
+    minimum_over: tuple[Component, ...] = ("fixed", "energy", "demand")
+    demand: Demand | None = None
+    holidays: Holidays = Holidays()
+    riders: tuple[Rider, ...] = ()
+    taxes: tuple[Tax, ...] = ()
+    metering: Metering = "NONE"
+    tier_scope: TierScope = "TOTAL_PRORATA"
+    proration: Proration = "CALENDAR_MONTH"
+    prorates: tuple[Prorated, ...] = ("fixed", "minimum", "tiers")
+    proration_window: tuple[int, int] | None = None
+    rounding: money.Rounding = "HALF_UP"
+    notes: tuple[str, ...] = ()  # what an importer had to decide, in words for staff
+
+
+EVERY_HOUR: Schedule = ((0,) * 24,) * 12
+
+
+def flat(code: str, name: str, price: Decimal, fixed_monthly: Decimal = Decimal(0)) -> Plan:
+    """This will make the simplest plan: one price for every kWh, and a fixed charge a month."""
+    period = EnergyPeriod(name="", tiers=(Tier(price=price),))
+    return Plan(
+        code=code,
+        name=name,
+        energy=(period,),
+        weekday=EVERY_HOUR,
+        weekend=EVERY_HOUR,
+        fixed_monthly=fixed_monthly,
+    )

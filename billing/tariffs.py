@@ -1,0 +1,236 @@
+"""Tariffs as they stand in the rows: which is in force, who is on what, and the days of a period they split it into."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from decimal import Decimal
+from typing import Any
+
+from sqlalchemy import func, or_, select
+from sqlalchemy.orm import Session
+
+from billing import catalogue, models, rating, views
+from core import errors, money, periods
+
+
+@dataclass(frozen=True)
+class Term:
+    """Days of an agreement under one version of one tariff; `sha256` names the document."""
+
+    starts_on: date
+    ends_on: date
+    tariff_code: str
+    sha256: str
+    document: Any
+
+    @property
+    def plan(self) -> rating.Plan:
+        return catalogue.plan_of(self.document)
+
+
+def list_terms(session: Session, *, agreement_ids: Sequence[int], days: periods.Days) -> dict[int, tuple[Term, ...]]:
+    """This will list, per agreement, its terms over a period in order of time; set-based, for thousands."""
+    held, tariff, version = models.AgreementTariffRow, models.TariffRow, models.TariffVersionRow
+    rows = session.execute(
+        select(
+            held.agreement_id, held.starts_on, held.ends_on, tariff.code, version.id, version.starts_on, version.ends_on
+        )
+        .join(tariff, tariff.id == held.tariff_id)
+        .join(version, version.tariff_id == tariff.id)
+        .where(
+            held.agreement_id.in_(agreement_ids),
+            held.starts_on < days.ends_on,
+            or_(held.ends_on.is_(None), held.ends_on > days.starts_on),
+            version.starts_on < days.ends_on,
+            or_(version.ends_on.is_(None), version.ends_on > days.starts_on),
+        )
+        .order_by(held.agreement_id, held.starts_on, version.starts_on)
+    ).all()
+    documents = {v.id: v for v in session.scalars(select(version).where(version.id.in_({row[4] for row in rows})))}
+    out: dict[int, list[Term]] = {}
+    for agreement_id, held_from, held_to, code, version_id, sold_from, sold_to in rows:
+        first = max(held_from, sold_from, days.starts_on)
+        last = min(held_to or days.ends_on, sold_to or days.ends_on, days.ends_on)
+        if first < last:
+            row = documents[version_id]
+            out.setdefault(agreement_id, []).append(Term(first, last, code, row.sha256, row.plan))
+    return {agreement_id: tuple(terms) for agreement_id, terms in out.items()}
+
+
+def segments(terms: Sequence[Term], days: periods.Days) -> tuple[rating.Segment, ...] | None:
+    """This will cut a period by its terms; None when they do not cover it."""
+    cut = [t for t in terms if t.starts_on < days.ends_on and t.ends_on > days.starts_on]
+    if not cut:
+        return None
+    out = []
+    at = days.starts_on
+    for term in cut:
+        if max(term.starts_on, days.starts_on) != at:
+            return None
+        at = min(term.ends_on, days.ends_on)
+        out.append(rating.Segment(periods.Days(max(term.starts_on, days.starts_on), at), term.plan))
+    return tuple(out) if at == days.ends_on else None
+
+
+def list_on_sale(session: Session, *, customer_kind: str | None, on: date) -> tuple[tuple[models.TariffRow, Any], ...]:
+    """This will list the tariffs on sale on a day with the document in force, by code."""
+    tariff, version = models.TariffRow, models.TariffVersionRow
+    query = (
+        select(tariff, version.plan)
+        .join(version, version.tariff_id == tariff.id)
+        .where(
+            tariff.sold_from <= on,
+            or_(tariff.sold_to.is_(None), tariff.sold_to > on),
+            version.starts_on <= on,
+            or_(version.ends_on.is_(None), version.ends_on > on),
+        )
+        .order_by(tariff.code)
+    )
+    if customer_kind is not None:
+        query = query.where(tariff.customer_kind == customer_kind)
+    return tuple((row[0], row[1]) for row in session.execute(query))
+
+
+def view(row: models.TariffRow, document: Any, on: date, since: date | None = None) -> views.Tariff:
+    """This will give a tariff as other packages see it."""
+    return views.Tariff(
+        id=row.id,
+        code=row.code,
+        name_key=f"tariff.{row.code}.name",
+        about_key=f"tariff.{row.code}.about",
+        kind=row.kind,
+        customer_kind=row.customer_kind,
+        summary=catalogue.summary(catalogue.plan_of(document), on),
+        exit_fee=money.from_cents(row.exit_fee_cents),
+        term_months=row.term_months,
+        cooling_off_days=row.cooling_off_days,
+        since=since,
+    )
+
+
+def list_tariffs(session: Session, *, customer_kind: str | None, on: date) -> tuple[views.Tariff, ...]:
+    """This will list the tariffs a class of customer can take on a day, by code; None is every class."""
+    return tuple(view(row, doc, on) for row, doc in list_on_sale(session, customer_kind=customer_kind, on=on))
+
+
+def current_tariff(session: Session, *, agreement_id: int, on: date) -> views.Tariff:
+    """This will give the tariff an agreement is on, on a day; NotFound tariff.none when it is on none."""
+    held, tariff, version = models.AgreementTariffRow, models.TariffRow, models.TariffVersionRow
+    row = session.execute(
+        select(tariff, version.plan, held.starts_on)
+        .join(held, held.tariff_id == tariff.id)
+        .join(version, version.tariff_id == tariff.id)
+        .where(
+            held.agreement_id == agreement_id,
+            held.starts_on <= on,
+            or_(held.ends_on.is_(None), held.ends_on > on),
+            version.starts_on <= on,
+            or_(version.ends_on.is_(None), version.ends_on > on),
+        )
+    ).one_or_none()
+    if row is None:
+        raise errors.NotFound("tariff.none")
+    return view(row[0], row[1], on, row[2])
+
+
+def publish(session: Session, *, document: dict[str, Any], starts_on: date, now: datetime) -> int:
+    """This will publish a tariff, or a new version of it from a day on; gives the tariff's id.
+
+    A document that cannot be priced is refused (Invalid tariff.unpriceable); the same document again changes nothing.
+    """
+    sold = document["tariff"]
+    code = document["label"]
+    catalogue.plan_of(document)
+    row = session.scalars(select(models.TariffRow).where(models.TariffRow.code == code).with_for_update()).one_or_none()
+    if row is None:
+        row = models.TariffRow(code=code, kind=sold["kind"], customer_kind=sold["customer_kind"], sold_from=starts_on)
+        session.add(row)
+    row.eligibility = dict(sold.get("eligibility", {}))
+    row.exit_fee_cents = money.cents(Decimal(str(sold.get("exit_fee", "0"))))
+    row.term_months = int(sold.get("term_months", 0))
+    row.cooling_off_days = int(sold.get("cooling_off_days", 14))
+    session.flush()
+    version = models.TariffVersionRow
+    last = session.scalars(
+        select(version).where(version.tariff_id == row.id).order_by(version.version.desc()).limit(1)
+    ).one_or_none()
+    sha256 = catalogue.digest(document)
+    if last is not None:
+        if last.sha256 == sha256:
+            return row.id
+        if last.starts_on >= starts_on:
+            raise errors.Refused("tariff.version_order", tariff=code)
+        last.ends_on = starts_on
+        session.flush()
+    session.add(
+        version(
+            tariff_id=row.id,
+            version=1 if last is None else last.version + 1,
+            starts_on=starts_on,
+            ends_on=None,
+            plan=document,
+            sha256=sha256,
+            published_at=now,
+        )
+    )
+    session.flush()
+    return row.id
+
+
+def load_published(session: Session, *, today: date, now: datetime) -> dict[str, int]:
+    """This will publish the utility's own tariffs (`plans/*.json`); gives their ids by code."""
+    out: dict[str, int] = {}
+    for document in catalogue.published(today):
+        starts_on = date.fromisoformat(document["tariff"]["sold_from"])
+        out[document["label"]] = publish(session, document=document, starts_on=starts_on, now=now)
+    return out
+
+
+def assign(
+    session: Session,
+    *,
+    agreement_id: int,
+    tariff_code: str,
+    starts_on: date,
+    now: datetime,
+    cooling_off_until: date | None = None,
+) -> None:
+    """This will put an agreement on a tariff from a day on; what it was on ends, what was planned for later goes."""
+    tariff_id = session.scalar(select(models.TariffRow.id).where(models.TariffRow.code == tariff_code))
+    if tariff_id is None:
+        raise errors.NotFound("tariff.unknown", tariff=tariff_code)
+    held = models.AgreementTariffRow
+    for row in session.scalars(
+        select(held)
+        .where(held.agreement_id == agreement_id, or_(held.ends_on.is_(None), held.ends_on > starts_on))
+        .with_for_update()
+    ):
+        if row.starts_on >= starts_on:
+            session.delete(row)
+        else:
+            row.ends_on = starts_on
+    session.flush()
+    session.add(
+        held(
+            agreement_id=agreement_id,
+            tariff_id=tariff_id,
+            starts_on=starts_on,
+            ends_on=None,
+            cooling_off_until=cooling_off_until,
+            recorded_at=now,
+        )
+    )
+    session.flush()
+
+
+def count_on(session: Session, *, on: date) -> dict[str, int]:
+    """This will count the agreements on each tariff on a day, by code."""
+    held, tariff = models.AgreementTariffRow, models.TariffRow
+    rows = session.execute(
+        select(tariff.code, func.count())
+        .join(held, held.tariff_id == tariff.id)
+        .where(held.starts_on <= on, or_(held.ends_on.is_(None), held.ends_on > on))
+        .group_by(tariff.code)
+        .order_by(tariff.code)
+    )
+    return {code: int(count) for code, count in rows}

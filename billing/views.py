@@ -1,0 +1,295 @@
+"""What billing tells others: frozen, plain, no rows. Amounts are Decimals with two places."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import date, datetime
+from decimal import Decimal
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Balance:
+    """`amount` is what the ledger says is owed (negative: in credit). `due_on` is the earliest date of what is open."""
+
+    account_id: int
+    amount: Decimal
+    overdue: Decimal
+    due_on: date | None
+    last_bill_id: int | None
+    last_bill_amount: Decimal | None
+    autopay: bool
+    pending_payments: Decimal
+
+
+@dataclass(frozen=True)
+class Bill:
+    """A bill for the civil days `starts_on` (in) to `ends_on` (out)."""
+
+    id: int
+    number: str
+    account_id: int
+    agreement_id: int
+    starts_on: date
+    ends_on: date
+    issued_on: date | None
+    due_on: date | None
+    total: Decimal
+    kwh: Decimal
+    status: str
+    days: int
+    tariff_code: str
+    estimated: bool
+    version: int = 1
+    hold_code: str | None = None
+    open_amount: Decimal = Decimal(0)  # what of it has not been paid
+    peak_kw: Decimal | None = None
+
+
+@dataclass(frozen=True)
+class BillLine:
+    component: str
+    code: str
+    description: str
+    args: Mapping[str, str]
+    quantity: Decimal
+    unit: str
+    unit_price: Decimal
+    amount: Decimal
+
+
+@dataclass(frozen=True)
+class Driver:
+    """One reason why a bill differs: DAYS, USAGE, WEATHER, RATE, FIXED, TAX."""
+
+    kind: str
+    amount: Decimal
+
+
+@dataclass(frozen=True)
+class DayCost:
+    """A civil day and what it cost; the days of a period add up to what the period costs."""
+
+    day: date
+    kwh: Decimal
+    amount: Decimal
+    estimated: bool = False
+
+
+@dataclass(frozen=True)
+class Explanation:
+    """Why a bill is what it is. The drivers add up to `difference` = this bill - the one before, to the cent."""
+
+    bill: Bill
+    previous: Bill | None
+    difference: Decimal
+    drivers: tuple[Driver, ...]
+    lines: tuple[BillLine, ...]  # the largest first
+    busiest_day: DayCost | None
+    daily_kwh: Decimal
+    previous_daily_kwh: Decimal | None
+    same_month_last_year: Bill | None = None
+    top_days: tuple[DayCost, ...] = ()
+
+
+@dataclass(frozen=True)
+class Tariff:
+    """`name_key` and `about_key` are catalogue kinds (`tariff.<CODE>.name`). `summary` holds its prices, as strings."""
+
+    id: int
+    code: str
+    name_key: str
+    about_key: str
+    kind: str
+    customer_kind: str
+    summary: Mapping[str, Any]
+    exit_fee: Decimal
+    term_months: int
+    cooling_off_days: int
+    since: date | None = None  # current_tariff: since when the agreement is on it
+
+
+@dataclass(frozen=True)
+class Option:
+    """What the last twelve months would have cost on a tariff. `saving` is against the current one."""
+
+    tariff: Tariff
+    annual_cost: Decimal
+    saving: Decimal
+    worst_month: Decimal
+    best_month: Decimal
+    months: tuple[Decimal, ...] = ()
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """`options` are every tariff open to the account, cheapest first, the current one among them."""
+
+    account_id: int
+    current: Option
+    options: tuple[Option, ...]
+    basis_days: int
+    estimated: bool
+
+    @property
+    def best(self) -> Option:
+        return self.options[0]
+
+
+@dataclass(frozen=True)
+class BillForecast:
+    account_id: int
+    starts_on: date
+    ends_on: date
+    low: Decimal
+    likely: Decimal
+    high: Decimal
+    so_far: Decimal
+    so_far_kwh: Decimal
+    likely_kwh: Decimal
+    confidence: str  # HIGH, MEDIUM, LOW
+    previous_total: Decimal | None = None
+
+
+@dataclass(frozen=True)
+class Payment:
+    id: int
+    gateway: str
+    external_id: str
+    account_id: int
+    amount: Decimal
+    refunded: Decimal
+    method: str | None
+    status: str
+    failure_code: str | None
+    received_at: datetime
+
+
+@dataclass(frozen=True)
+class PaymentLink:
+    token: str
+    path: str
+    amount: Decimal
+    expires_at: datetime
+    account_id: int
+    status: str = "OPEN"
+
+
+@dataclass(frozen=True)
+class SavedMethod:
+    id: int
+    account_id: int
+    kind: str
+    last4: str
+    saved_at: datetime
+
+
+@dataclass(frozen=True)
+class Autopay:
+    account_id: int
+    enabled: bool
+    method: SavedMethod | None
+
+
+@dataclass(frozen=True)
+class Instalment:
+    position: int
+    due_on: date
+    amount: Decimal
+    status: str = "DUE"
+
+
+@dataclass(frozen=True)
+class ArrangementPreview:
+    """What an arrangement would look like. The instalments add up to `total` to the cent."""
+
+    account_id: int
+    total: Decimal
+    instalments: tuple[Instalment, ...]
+    max_instalments: int
+
+
+@dataclass(frozen=True)
+class Arrangement:
+    id: int
+    account_id: int
+    status: str
+    total: Decimal
+    paid: Decimal
+    instalments: tuple[Instalment, ...]
+    opened_at: datetime
+
+    @property
+    def next_instalment(self) -> Instalment | None:
+        return next((i for i in self.instalments if i.status == "DUE"), None)
+
+
+@dataclass(frozen=True)
+class Dispute:
+    id: int
+    number: str
+    account_id: int
+    bill_id: int
+    reason: str
+    status: str
+    opened_at: datetime
+
+
+@dataclass(frozen=True)
+class LateFeeStatus:
+    """Whether a late fee stands or is coming. `blocked_by`: DISPUTE, ARRANGEMENT, MEDICAL or a rule; None when not."""
+
+    account_id: int
+    charged: Decimal
+    next_amount: Decimal
+    next_on: date | None
+    blocked_by: str | None
+    rule: str
+
+
+@dataclass(frozen=True)
+class Switch:
+    from_code: str
+    to_code: str
+    starts_on: date
+    cooling_off_until: date
+    exit_fee: Decimal
+
+
+@dataclass(frozen=True)
+class Tip:
+    """Advice with what it would save in a year, found by pricing the changed use. Wording: `tip.<code>`."""
+
+    code: str
+    saving_year: Decimal
+    data: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class ClassSales:
+    customer_kind: str
+    customers: int
+    kwh: Decimal
+    revenue: Decimal
+
+
+@dataclass(frozen=True)
+class PrepayStatus:
+    """How long a credit lasts at the usual cost of a day. `days_left` is None when there is no usual day yet."""
+
+    account_id: int
+    credit: Decimal
+    daily_cost: Decimal | None
+    days_left: int | None
+
+
+@dataclass(frozen=True)
+class RunReport:
+    """What a bill run did: agreements = billed + held + unchanged + parked."""
+
+    run_id: int
+    agreements: int
+    billed: int
+    held: int
+    unchanged: int
+    parked: int
+    total: Decimal

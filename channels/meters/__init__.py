@@ -1,0 +1,1 @@
+"""Reads pushed by the metering head-end."""

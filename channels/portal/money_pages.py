@@ -1,0 +1,194 @@
+"""Home, bills, paying, and promises to pay."""
+
+import re
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from decimal import Decimal
+
+import flask
+from sqlalchemy.orm import Session
+
+from billing import documents
+from billing import operations as billing
+from billing import queries as bills
+from channels.portal import charts
+from channels.portal.visitor import Visitor, locale, signed_in, writer
+from core import crypto, errors
+from core.accounts import queries as accounts
+from core.fieldwork import queries as fieldwork
+from core.hub import Hub
+from core.outages import queries as outages
+from metering import queries as metering
+
+_AMOUNT = re.compile(r"[0-9]{1,9}(\.[0-9]{1,2})?")
+
+
+def add(pages: flask.Blueprint, hub: Hub) -> None:
+    """This will add the pages about money."""
+
+    @pages.get("/portal/")
+    @signed_in(hub)
+    def home(session: Session, visitor: Visitor) -> flask.typing.ResponseReturnValue:
+        now, account_id, point = hub.now(), visitor.account.id, visitor.point
+        appointments = fieldwork.list_appointments(session, account_id=account_id, now=now)
+        return flask.render_template(
+            "portal/home.html",
+            balance=bills.get_balance(session, account_id=account_id, now=now),
+            forecast=_forecast(session, account_id, now),
+            latest=metering.latest_usage(session, service_point_id=point.id, now=now) if point else None,
+            outage=outages.find_outage_at(session, service_point_id=point.id, now=now) if point else None,
+            appointment=appointments[0] if appointments else None,
+            tips=bills.list_tips(session, account_id=account_id, now=now)[:2],
+            series=_history(hub, bills.list_bills(session, account_id=account_id, limit=13)),
+        )
+
+    @pages.get("/portal/bills")
+    @signed_in(hub)
+    def bill_list(session: Session, visitor: Visitor) -> flask.typing.ResponseReturnValue:
+        now, account_id = hub.now(), visitor.account.id
+        listed = bills.list_bills(session, account_id=account_id, limit=13)
+        return flask.render_template(
+            "portal/bills.html",
+            bills=listed,
+            balance=bills.get_balance(session, account_id=account_id, now=now),
+            payments=bills.list_payments(session, account_id=account_id, limit=12),
+            arrangement=bills.get_arrangement(session, account_id=account_id),
+            series=_history(hub, listed),
+        )
+
+    @pages.get("/portal/bills/<int:bill_id>")
+    @signed_in(hub)
+    def bill_page(session: Session, visitor: Visitor, bill_id: int) -> flask.typing.ResponseReturnValue:
+        bill = _own_bill(session, visitor, bill_id)
+        return flask.render_template(
+            "portal/bill.html",
+            bill=bill,
+            last_on=bill.ends_on - timedelta(days=1),
+            lines=bills.list_bill_lines(session, bill_id=bill.id),
+            why=bills.explain_bill(session, account_id=visitor.account.id, bill_id=bill.id),
+        )
+
+    @pages.get("/portal/bills/<int:bill_id>.pdf")
+    @signed_in(hub)
+    def bill_pdf(session: Session, visitor: Visitor, bill_id: int) -> flask.typing.ResponseReturnValue:
+        bill = _own_bill(session, visitor, bill_id)
+        document = bills.bill_document(session, bill_id=bill.id, settings=hub.settings)
+        body = documents.bill_pdf(document, locale(hub))
+        headers = {"Content-Disposition": f'inline; filename="bill-{bill.number}.pdf"'}
+        return flask.Response(body, mimetype="application/pdf", headers=headers)
+
+    @pages.post("/portal/bills/<int:bill_id>/dispute")
+    @signed_in(hub)
+    def dispute(session: Session, visitor: Visitor, bill_id: int) -> flask.typing.ResponseReturnValue:
+        bill = _own_bill(session, visitor, bill_id)
+        reason = flask.request.form.get("reason", "").strip()[:2000]
+        if not reason:
+            raise errors.Invalid("dispute.reason")
+        billing.open_dispute(
+            session,
+            account_id=visitor.account.id,
+            bill_id=bill.id,
+            reason=reason,
+            key=f"portal:dispute:{bill.id}",
+            now=hub.now(),
+        )
+        return flask.redirect(flask.url_for("portal.bill_page", bill_id=bill.id, done="dispute"))
+
+    @pages.post("/portal/pay")
+    @signed_in(hub)
+    def pay(session: Session, visitor: Visitor) -> flask.typing.ResponseReturnValue:
+        link = billing.open_payment_link(
+            session,
+            account_id=visitor.account.id,
+            amount=_amount(flask.request.form.get("amount", "")),
+            key=f"portal:{crypto.token(9)}",
+            now=hub.now(),
+        )
+        return flask.redirect(link.path)
+
+    @pages.post("/portal/plan")
+    @signed_in(hub)
+    def payment_plan(session: Session, visitor: Visitor) -> flask.typing.ResponseReturnValue:
+        months = flask.request.form.get("months", "")
+        if not months.isdigit():
+            raise errors.Invalid("arrangement.instalments")
+        billing.open_arrangement(
+            session,
+            account_id=visitor.account.id,
+            instalments=int(months[:3]),
+            key=f"portal:plan:{visitor.account.id}:{visitor.today}",
+            now=hub.now(),
+        )
+        return flask.redirect(flask.url_for("portal.bill_list", done="plan"))
+
+    @pages.get("/pay/<token>")
+    def pay_page(token: str) -> flask.typing.ResponseReturnValue:
+        """A link that can be paid by whoever holds it: it shows an amount and a masked account, nothing more."""
+        with hub.transaction() as session:
+            link = bills.get_payment_link(session, token=token, now=hub.now())
+            number = _masked_account(session, link.account_id)
+        return flask.render_template("portal/pay.html", link=link, account_number=number)
+
+    @pages.post("/pay/<token>")
+    def begin_payment(token: str) -> flask.typing.ResponseReturnValue:
+        method = flask.request.form.get("method", "card")
+        if method not in ("card", "us_bank_account"):
+            raise errors.Invalid("payment.method")
+        checkout = billing.begin_checkout(
+            hub,
+            token=token,
+            return_url=f"{hub.settings.public_base_url.rstrip('/')}/pay/{token}/done",
+            methods=(method,),
+            locale=locale(hub),
+        )
+        return flask.redirect(checkout.url, code=303)
+
+    @pages.get("/pay/<token>/done")
+    def paid(token: str) -> flask.typing.ResponseReturnValue:
+        with hub.transaction() as session:
+            link = bills.get_payment_link(session, token=token, now=hub.now())
+        return flask.render_template("portal/paid.html", link=link)
+
+
+def _history(hub: Hub, listed: Sequence[bills.Bill]) -> list[charts.Bar]:
+    """The bills as a picture, oldest first."""
+    write = writer(hub)
+    return [
+        charts.Bar(
+            f"{b.ends_on:%m/%y}",
+            float(b.total),
+            f"{write('day', b.starts_on)} – {write('day', b.ends_on - timedelta(days=1))}, {b.ends_on.year}: "
+            + write("money", b.total),
+            apart=b.estimated,
+        )
+        for b in reversed(listed)
+    ]
+
+
+def _own_bill(session: Session, visitor: Visitor, bill_id: int) -> bills.Bill:
+    bill = bills.get_bill(session, bill_id=bill_id)
+    if bill.account_id != visitor.account.id or bill.status != "ISSUED":
+        raise errors.NotFound("bill.none")
+    return bill
+
+
+def _masked_account(session: Session, account_id: int) -> str:
+    return "••••••" + accounts.get_account(session, account_id=account_id).number[-4:]
+
+
+def _amount(text: str) -> Decimal | None:
+    """What was typed into the amount box; None stands for the whole balance."""
+    typed = text.strip().lstrip("$").replace(",", "")
+    if not typed:
+        return None
+    if not _AMOUNT.fullmatch(typed) or (amount := Decimal(typed)) <= 0:
+        raise errors.Invalid("payment.amount")
+    return amount
+
+
+def _forecast(session: Session, account_id: int, now: datetime) -> bills.BillForecast | None:
+    """A new account has nothing to forecast from: the page then simply does not speak of it."""
+    try:
+        return bills.forecast_bill(session, account_id=account_id, now=now)
+    except (errors.NotFound, errors.Refused):
+        return None

@@ -1,0 +1,1 @@
+"""The telephone, through Twilio: speech and keypad."""

@@ -1,0 +1,52 @@
+"""The owed answer of a call, produced while the caller waits."""
+
+import time
+from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import TimeoutError as WaitedTooLong
+
+from core import outbox
+from core.conversations import handlers
+from core.hub import Hub
+
+WAIT_SECONDS = 2.0
+_LOOK_AGAIN = 0.1
+
+
+class Answering:
+    """Runs the delivery that answers a message, here, or waits for the worker that has it already."""
+
+    def __init__(self, hub: Hub, *, threads: int = 16) -> None:
+        self._hub = hub
+        self._pool = ThreadPoolExecutor(max_workers=threads, thread_name_prefix="voice")
+        self._subscriber = next(
+            (s.name for s in hub.subscriptions.get("message.received", ()) if s.handler is handlers.answer_message),
+            None,
+        )
+
+    def ready(self, conversation_id: int, *, seconds: float = WAIT_SECONDS) -> bool:
+        """This will answer what is owed to a conversation; False when that takes longer than `seconds`."""
+        deadline = time.monotonic() + seconds
+        while True:
+            owed = self._owed(conversation_id)
+            if not owed:
+                return True
+            work: Future[None] = self._pool.submit(self._run, owed)
+            try:
+                work.result(timeout=max(0.0, deadline - time.monotonic()))
+            except WaitedTooLong:
+                return False  # it goes on; the caller comes back for it
+            if not self._owed(conversation_id):
+                return True
+            if time.monotonic() + _LOOK_AGAIN >= deadline:
+                return False
+            time.sleep(_LOOK_AGAIN)
+
+    def _owed(self, conversation_id: int) -> list[int]:
+        if self._subscriber is None:
+            return []
+        with self._hub.transaction() as session:
+            return outbox.list_owed(session, subscriber=self._subscriber, order_key=f"conversation:{conversation_id}")
+
+    def _run(self, owed: list[int]) -> None:
+        for delivery_id in owed:
+            outbox.deliver(self._hub, delivery_id)

@@ -1,0 +1,1 @@
+"""Who, where, and what was said. The lowest floor: it asks nobody."""

@@ -1,0 +1,51 @@
+"""Rows of what the rules decided, and of the clocks they started."""
+
+from datetime import date, datetime
+from typing import Any
+
+from sqlalchemy import CheckConstraint, Index
+from sqlalchemy.orm import Mapped, mapped_column
+
+from core import db
+
+
+class ComplianceDecisionRow(db.Base):
+    """One answer of the evaluator, with the rule it cites and what it was told. Only ever added to."""
+
+    __tablename__ = "compliance_decision"
+    __table_args__ = (Index(None, "subject", "subject_id"), Index(None, "action", "decided_at"))
+
+    id: Mapped[int] = db.primary_key()
+    action: Mapped[str]
+    jurisdiction: Mapped[str]
+    allowed: Mapped[bool]
+    rule: Mapped[str]
+    citation: Mapped[str]
+    verified: Mapped[bool]
+    inputs: Mapped[dict[str, Any]]
+    results: Mapped[dict[str, Any]]
+    subject: Mapped[str | None]
+    subject_id: Mapped[int | None]
+    decided_for: Mapped[date]
+    decided_at: Mapped[datetime]
+
+
+class ComplianceDeadlineRow(db.Base):
+    __tablename__ = "compliance_deadline"
+    __table_args__ = (
+        CheckConstraint("state IN ('OPEN', 'MET', 'MISSED', 'CANCELLED')", name="state"),
+        Index(None, "due_at", postgresql_where="state = 'OPEN'"),
+        Index(None, "subject", "subject_id"),
+    )
+
+    id: Mapped[int] = db.primary_key()
+    key: Mapped[str] = mapped_column(unique=True)
+    kind: Mapped[str]
+    subject: Mapped[str]
+    subject_id: Mapped[int]
+    citation: Mapped[str]
+    state: Mapped[str] = mapped_column(default="OPEN")
+    opened_at: Mapped[datetime]
+    due_at: Mapped[datetime]
+    warned_at: Mapped[datetime | None]
+    met_at: Mapped[datetime | None]

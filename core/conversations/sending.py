@@ -1,0 +1,550 @@
+"""What goes out: replies are worded and stored here, then owed to their channel by the fact ``message.owed``."""
+
+import html
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date, datetime, timedelta
+from typing import Any
+
+from sqlalchemy import func, select
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.orm import Session
+
+from core import crypto, db, errors, outbox, ports, wording
+from core.accounts import operations as accounts_operations
+from core.accounts import queries as accounts
+from core.conversations import models, numbering, queries, segments, threads
+from core.conversations.house import MEDIA
+
+FETCHED = frozenset(["WEB", "VOICE"])  # the page, or the call, comes and fetches its messages: storing is sending
+RANK = {"OWED": 0, "UNCERTAIN": 1, "QUEUED": 1, "SENT": 2, "DELIVERED": 3, "READ": 4}
+TERMINAL = frozenset(["FAILED", "UNDELIVERED", "CANCELLED", "SUPPRESSED"])
+NOT_ARRIVED = frozenset(["FAILED", "UNDELIVERED"])
+_AGAIN = ":again"
+OPTED_OUT_CODES = frozenset(["21610", "channel.opted_out", "sms.opted_out", "recipient.opted_out"])
+_NOTICE_CHANNELS = {"OUTAGE": ("SMS", "WHATSAPP", "EMAIL"), "SERVICE": ("WHATSAPP", "EMAIL", "SMS")}
+_NOTICE_CHANNELS_ELSE = ("WHATSAPP", "SMS", "EMAIL")
+
+
+@dataclass
+class _Draft:
+    """One message in the making: on most channels one reply, by e-mail all replies of a turn."""
+
+    kind: str | None
+    data: Mapping[str, Any]
+    texts: list[str] = field(default_factory=list)
+    htmls: list[str | None] = field(default_factory=list)
+    ssmls: list[str] = field(default_factory=list)
+    subject: str | None = None
+    choices: list[ports.Choice] = field(default_factory=list)
+
+
+def send_replies(
+    session: Session,
+    *,
+    conversation_id: int,
+    replies: Sequence[ports.Reply],
+    author: str,
+    in_reply_to: int | None,
+    now: datetime,
+    house: wording.House,
+    disclose: bool = False,
+    intent: str | None = None,
+) -> list[int]:
+    """This will word replies for a conversation's language and channel, store them with their choices, and owe them.
+
+    `disclose`: say first, once in a conversation, that an automated assistant answers. Gives the ids of the messages.
+    """
+    return reply_in(
+        session,
+        conversation=threads.lock_conversation(session, conversation_id).conversation,
+        replies=replies,
+        author=author,
+        in_reply_to=in_reply_to,
+        now=now,
+        house=house,
+        disclose=disclose,
+        intent=intent,
+    )
+
+
+def reply_in(
+    session: Session,
+    *,
+    conversation: models.ConversationRow,
+    replies: Sequence[ports.Reply],
+    author: str,
+    in_reply_to: int | None,
+    now: datetime,
+    house: wording.House,
+    disclose: bool = False,
+    intent: str | None = None,
+) -> list[int]:
+    """This will do the same in a conversation that is held already."""
+    said = list(replies)
+    if disclose and conversation.disclosed_at is None and said:
+        if conversation.channel != "VOICE":  # a call opens with it
+            said.insert(0, ports.Reply("conversation.disclosure"))
+        conversation.disclosed_at = now
+    drafts = _drafts(said, conversation, house)
+    ids = [_store(session, conversation, draft, author=author, in_reply_to=in_reply_to, now=now) for draft in drafts]
+    _told(session, conversation, ids, now, intent)
+    return ids
+
+
+def send_once(
+    session: Session,
+    *,
+    conversation_id: int,
+    reply: ports.Reply,
+    key: str,
+    now: datetime,
+    house: wording.House,
+) -> int:
+    """This will say one thing of the hub's own in a conversation; the same key again is nothing new."""
+    conversation = threads.lock_conversation(session, conversation_id).conversation
+    known = session.scalar(select(models.MessageRow.id).where(models.MessageRow.notice_key == key))
+    if known is not None:
+        return known
+    draft = _drafts([reply], conversation, house)[0]
+    message_id = _store(session, conversation, draft, author="SYSTEM", in_reply_to=None, now=now, notice_key=key)
+    _told(session, conversation, [message_id], now, None)
+    return message_id
+
+
+def send_text(
+    session: Session,
+    *,
+    conversation: models.ConversationRow,
+    text: str,
+    author: str,
+    staff_name: str | None,
+    key: str,
+    now: datetime,
+) -> int:
+    """This will say a person's own words in a conversation that is held; the same key again is nothing new."""
+    known = session.scalar(select(models.MessageRow.id).where(models.MessageRow.notice_key == key))
+    if known is not None:
+        return known
+    draft = _Draft(kind=None, data={}, texts=[text], htmls=[None], ssmls=[html.escape(text)])
+    draft.subject = _re(conversation.subject)
+    message_id = _store(
+        session,
+        conversation,
+        draft,
+        author=author,
+        in_reply_to=None,
+        now=now,
+        notice_key=key,
+        staff_name=staff_name,
+    )
+    _told(session, conversation, [message_id], now, None)
+    return message_id
+
+
+def notify_customer(
+    session: Session,
+    *,
+    customer_id: int,
+    kind: str,
+    data: Mapping[str, Any],
+    purpose: str,
+    key: str,
+    now: datetime,
+    house: wording.House,
+    channels: Sequence[str] | None = None,
+) -> int | None:
+    """This will tell a customer something they did not ask for, on the best channel they allow; None when none is.
+
+    The same key again gives the first message. WhatsApp is taken only while its 24-hour window is open.
+    """
+    known = session.scalar(select(models.MessageRow.id).where(models.MessageRow.notice_key == key))
+    if known is not None:
+        return known
+    customer = accounts.get_customer(session, customer_id=customer_id)
+    for channel in channels or _NOTICE_CHANNELS.get(purpose, _NOTICE_CHANNELS_ELSE):
+        point = accounts.may_notify(session, customer_id=customer_id, channel=channel, purpose=purpose, now=now)
+        if point is None or (channel == "WHATSAPP" and not _whatsapp_open(session, point.value, now)):
+            continue
+        return send_to(
+            session,
+            channel=channel,
+            contact=point,
+            customer=customer,
+            reply=ports.Reply(kind, data),
+            purpose=purpose,
+            key=key,
+            now=now,
+            house=house,
+        )
+    return None
+
+
+def notify_elsewhere(session: Session, *, message_id: int, now: datetime, house: wording.House) -> int | None:
+    """This will tell a notice that did not arrive once more, on the next channel the customer allows; None when there
+    is none, or when it was no notice, or has been told a second time already.
+    """
+    row = session.get(models.MessageRow, message_id)
+    if row is None or row.kind is None or row.purpose is None or row.notice_key is None:
+        return None
+    if row.author != "SYSTEM" or row.status not in NOT_ARRIVED or row.notice_key.endswith(_AGAIN):
+        return None
+    talk = session.get_one(models.ConversationRow, row.conversation_id)
+    customer_id = talk.customer_id or talk.recognised_customer_id
+    if customer_id is None:
+        return None
+    return notify_customer(
+        session,
+        customer_id=customer_id,
+        kind=row.kind,
+        data=row.data,
+        purpose=row.purpose,
+        key=row.notice_key + _AGAIN,
+        now=now,
+        house=house,
+        channels=[c for c in _NOTICE_CHANNELS.get(row.purpose, _NOTICE_CHANNELS_ELSE) if c != row.channel],
+    )
+
+
+def send_to(
+    session: Session,
+    *,
+    channel: str,
+    contact: accounts.ContactPoint,
+    customer: accounts.Customer,
+    reply: ports.Reply,
+    purpose: str | None,
+    key: str,
+    now: datetime,
+    house: wording.House,
+    hidden: Mapping[str, str] | None = None,
+) -> int:
+    """This will write to a contact point on a channel, in the conversation open there or a new one.
+
+    `hidden`: sealed values that the wording needs and the stored text must not hold (a one-time code): the text is
+    stored with dots and worded again at the moment of sending.
+    """
+    identity = threads.lock_identity(
+        session, channel=channel, kind=contact.kind, value=contact.value, now=now, inbound=False
+    )
+    conversation = None
+    if channel != "EMAIL":  # a notice by e-mail is a thread of its own
+        conversation = threads.find(session, identity=identity, thread_hint=None, now=now)
+    if conversation is None:
+        conversation = threads.open_conversation(
+            session,
+            identity=identity,
+            locale=customer.locale,
+            locales=(customer.locale,),
+            default_locale=customer.locale,
+            thread_key=None,
+            subject=None,
+            now=now,
+            customer=customer,
+        )
+    shown = ports.Reply(reply.kind, {**reply.data, **dict.fromkeys(hidden or (), "••••••")}, reply.choices)
+    draft = _drafts([shown], conversation, house)[0]
+    if hidden:
+        draft.data = {**draft.data, "sealed": dict(hidden)}
+    message_id = _store(
+        session,
+        conversation,
+        draft,
+        author="SYSTEM",
+        in_reply_to=None,
+        now=now,
+        notice_key=key,
+        purpose=purpose,
+    )
+    _told(session, conversation, [message_id], now, None)
+    return message_id
+
+
+def record_delivery_status(
+    session: Session,
+    *,
+    channel: str,
+    external_id: str,
+    status: str,
+    error_code: str | None,
+    at: datetime,
+) -> bool:
+    """This will apply a vendor's delivery report, by rank and never backwards; one for a message that is not known yet
+    is parked. Gives whether anything changed. Fact ``message.status``.
+    """
+    if status not in RANK and status not in TERMINAL:
+        raise errors.Invalid("message.status_unknown", status=status)
+    session.execute(select(_external_lock(f"{channel}:{external_id}")))
+    row = session.scalars(
+        select(models.MessageRow)
+        .where(
+            models.MessageRow.channel == channel,
+            models.MessageRow.direction == "OUT",
+            models.MessageRow.external_id == external_id,
+        )
+        .with_for_update()
+    ).one_or_none()
+    if row is None:
+        session.add(
+            models.StatusReportRow(
+                channel=channel, external_id=external_id, status=status, error_code=error_code, at=at
+            )
+        )
+        session.flush()
+        return False
+    return _apply(session, row, status, error_code, at)
+
+
+def mark_sent(session: Session, *, message_id: int, external_id: str | None, status: str, now: datetime) -> None:
+    """This will note what the vendor said of a message it took, and apply the reports that were parked for it."""
+    if external_id is not None:
+        session.execute(
+            select(_external_lock(models.MessageRow.channel + f":{external_id}")).where(
+                models.MessageRow.id == message_id
+            )
+        )
+    row = session.get(models.MessageRow, message_id, with_for_update=True)
+    if row is None:
+        return
+    row.external_id = external_id
+    if "sealed" in row.data:
+        row.data = {name: value for name, value in row.data.items() if name != "sealed"}
+    _apply(session, row, status, None, now)
+    if external_id is None:
+        return
+    parked = session.scalars(
+        select(models.StatusReportRow)
+        .where(models.StatusReportRow.channel == row.channel, models.StatusReportRow.external_id == external_id)
+        .order_by(models.StatusReportRow.id)
+    ).all()
+    for report in parked:
+        _apply(session, row, report.status, report.error_code, report.at)
+        session.delete(report)
+    session.flush()
+
+
+def mark_unsent(session: Session, *, message_id: int, status: str, error_code: str | None, now: datetime) -> None:
+    """This will note that a message did not go (FAILED, SUPPRESSED), or that nobody knows (UNCERTAIN)."""
+    row = session.get(models.MessageRow, message_id, with_for_update=True)
+    if row is not None:
+        _apply(session, row, status, error_code, now)
+
+
+def thread_headers(session: Session, *, message: queries.Message) -> dict[str, str]:
+    """This will give the headers that keep an e-mail in its thread: those of the customer's last one."""
+    if message.channel != "EMAIL":
+        return {}
+    last = session.scalar(
+        select(models.MessageRow.headers)
+        .where(
+            models.MessageRow.conversation_id == message.conversation_id,
+            models.MessageRow.direction == "IN",
+            models.MessageRow.seq < message.seq,
+        )
+        .order_by(models.MessageRow.seq.desc())
+        .limit(1)
+    )
+    named = {str(name).lower(): str(value) for name, value in (last or {}).items()}
+    message_id = named.get("message-id")
+    if not message_id:
+        return {}
+    references = f"{named.get('references') or named.get('in-reply-to') or ''} {message_id}".split()
+    return {"In-Reply-To": message_id, "References": " ".join(dict.fromkeys(references))}
+
+
+def plain(data: Mapping[str, Any]) -> dict[str, Any]:
+    """This will give data as JSON holds it: Decimals and dates become the strings the catalogues read."""
+    return dict(json.loads(json.dumps(dict(data), default=_plain)))
+
+
+def _drafts(replies: Sequence[ports.Reply], conversation: models.ConversationRow, house: wording.House) -> list[_Draft]:
+    """An e-mail carries a whole turn; a text carries the disclosure with the first reply; elsewhere one by one."""
+    drafts: list[_Draft] = []
+    for reply in replies:
+        joined = bool(drafts) and (
+            conversation.channel == "EMAIL"
+            or (conversation.channel == "SMS" and drafts[-1].kind == "conversation.disclosure")
+        )
+        if not joined:
+            drafts.append(_Draft(reply.kind, plain(reply.data)))
+        draft = drafts[-1]
+        if joined and draft.kind == "conversation.disclosure":
+            draft.kind, draft.data = reply.kind, plain(reply.data)
+        worded = wording.render(
+            reply.kind,
+            plain(reply.data),
+            locale=conversation.locale,
+            medium=MEDIA[conversation.channel],
+            house=house,
+        )
+        draft.texts.append(worded.text)
+        draft.htmls.append(worded.html)
+        draft.ssmls.append(worded.ssml or "")
+        draft.subject = draft.subject or worded.subject
+        for choice in reply.choices:
+            label = wording.label(choice.label, choice.data, locale=conversation.locale, house=house)
+            draft.choices.append(ports.Choice(label, choice.payload))
+    if conversation.channel == "EMAIL":
+        for draft in drafts:
+            draft.subject = _re(conversation.subject) or draft.subject or house.name
+    return drafts
+
+
+def _store(
+    session: Session,
+    conversation: models.ConversationRow,
+    draft: _Draft,
+    *,
+    author: str,
+    in_reply_to: int | None,
+    now: datetime,
+    notice_key: str | None = None,
+    purpose: str | None = None,
+    staff_name: str | None = None,
+) -> int:
+    row = models.MessageRow(
+        conversation_id=conversation.id,
+        seq=threads.next_seq(conversation, now),
+        direction="OUT",
+        author=author,
+        channel=conversation.channel,
+        text="\n\n".join(draft.texts),
+        subject=draft.subject if conversation.channel == "EMAIL" else None,
+        html=_html(draft) if conversation.channel == "EMAIL" else None,
+        ssml=" ".join(draft.ssmls) if conversation.channel == "VOICE" else None,
+        kind=draft.kind,
+        data=draft.data,
+        attachments=[],
+        headers={},
+        status="SENT" if conversation.channel in FETCHED else "OWED",
+        status_at=now,
+        in_reply_to=in_reply_to,
+        created_at=now,
+        notice_key=notice_key,
+        purpose=purpose,
+        staff_name=staff_name,
+        redacted=False,
+    )
+    session.add(row)
+    session.flush()
+    if draft.choices:
+        session.execute(
+            insert(models.ChoiceRow),
+            [
+                {
+                    "token": crypto.token(12),
+                    "conversation_id": conversation.id,
+                    "message_id": row.id,
+                    "number": number,
+                    "label": choice.label,
+                    "payload": choice.payload,
+                    "expires_at": now + threads.IDLE[conversation.channel],
+                }
+                for number, choice in zip(
+                    numbering.numbers([c.label for c in draft.choices]), draft.choices, strict=True
+                )
+            ],
+        )
+    if conversation.channel in FETCHED:
+        _wake(session, conversation, row.id)
+        return row.id
+    outbox.record_fact(
+        session,
+        "message.owed",
+        key=f"conversation:{conversation.id}",
+        payload={"conversation_id": conversation.id, "message_id": row.id},
+        now=now,
+    )
+    return row.id
+
+
+def _wake(session: Session, conversation: models.ConversationRow, message_id: int) -> None:
+    """An open page is woken to fetch what is new; one that is not woken looks again by itself."""
+    publish = session.info.get("publish")
+    identity = session.get(models.ChannelIdentityRow, conversation.identity_id)
+    if publish is not None and identity is not None and conversation.channel == "WEB":
+        db.after_commit(session, lambda: publish(f"chat:{identity.value}", str(message_id)))
+
+
+def _told(
+    session: Session, conversation: models.ConversationRow, ids: Sequence[int], now: datetime, intent: str | None
+) -> None:
+    if ids:
+        seqs = range(conversation.last_seq - len(ids) + 1, conversation.last_seq + 1)
+        segments.touch(session, conversation=conversation, seqs=list(seqs), direction="OUT", now=now, intent=intent)
+
+
+def _html(draft: _Draft) -> str | None:
+    if not any(draft.htmls):
+        return None
+    return "\n".join(
+        made or "".join(f"<p>{html.escape(part)}</p>" for part in text.split("\n\n"))
+        for made, text in zip(draft.htmls, draft.texts, strict=True)
+    )
+
+
+def _re(subject: str | None) -> str | None:
+    if not subject:
+        return None
+    return subject if subject.lower().startswith("re:") else f"Re: {subject}"
+
+
+def _apply(session: Session, row: models.MessageRow, status: str, error_code: str | None, at: datetime) -> bool:
+    current = RANK.get(row.status)
+    if current is None or (status in TERMINAL and current >= RANK["DELIVERED"]):
+        return False
+    if status in RANK and RANK[status] <= current:
+        return False
+    row.status, row.status_at, row.error_code = status, at, error_code
+    session.flush()
+    if error_code in OPTED_OUT_CODES:
+        _opted_out(session, row, at)
+    if status == "SENT":
+        return True  # what goes as it should is no news
+    outbox.record_fact(
+        session,
+        "message.status",
+        key=f"conversation:{row.conversation_id}",
+        payload={"conversation_id": row.conversation_id, "message_id": row.id, "status": status},
+        now=at,
+    )
+    return True
+
+
+def _opted_out(session: Session, row: models.MessageRow, at: datetime) -> None:
+    value, customer_id = session.execute(
+        select(models.ChannelIdentityRow.value, models.ConversationRow.recognised_customer_id)
+        .join(models.ConversationRow, models.ConversationRow.identity_id == models.ChannelIdentityRow.id)
+        .where(models.ConversationRow.id == row.conversation_id)
+    ).one()
+    accounts_operations.record_consent(
+        session,
+        contact_value=value,
+        customer_id=customer_id,
+        channel=row.channel,
+        granted=False,
+        source=f"vendor:{row.error_code}",
+        now=at,
+    )
+
+
+def _whatsapp_open(session: Session, value: str, now: datetime) -> bool:
+    last = session.scalar(
+        select(models.ChannelIdentityRow.last_inbound_at).where(
+            models.ChannelIdentityRow.channel == "WHATSAPP",
+            models.ChannelIdentityRow.kind == "PHONE",
+            models.ChannelIdentityRow.value == value,
+        )
+    )
+    # an hour less than the window: the message may wait a little before it goes
+    return queries.window_open("WHATSAPP", last, now + timedelta(hours=1))
+
+
+def _external_lock(name: Any) -> Any:
+    """A report and the mark of the message it is about must not pass each other unseen."""
+    return func.pg_advisory_xact_lock(func.hashtextextended(name, 0))
+
+
+def _plain(value: Any) -> str:
+    return value.isoformat() if isinstance(value, date | datetime) else str(value)

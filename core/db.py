@@ -1,0 +1,133 @@
+"""Rows, transactions, and the one place that commits.
+
+A transaction opens at an edge with ``with hub.transaction() as session``. What must happen once the work is safely
+stored (ringing the bell for owed deliveries, waking a browser) is queued with `after_commit`.
+"""
+
+import select
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+
+import psycopg
+from sqlalchemy import BigInteger, DateTime, Engine, Identity, MetaData, Numeric, Text, create_engine, event, text
+from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.exc import InvalidatePoolError
+from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column, sessionmaker
+
+_TRUSTED_SECONDS = 5.0  # so long a resting connection is believed to be alive unless it says otherwise
+_open: ContextVar[int] = ContextVar("open_transactions", default=0)
+
+
+class Base(DeclarativeBase):
+    """The parent of every row. Constraints are named by rule, so that errors and migrations can name them."""
+
+    metadata = MetaData(
+        naming_convention={
+            "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+            "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+            "ck": "ck_%(table_name)s_%(constraint_name)s",
+            "fk": "fk_%(table_name)s_%(column_0_N_name)s",
+            "pk": "pk_%(table_name)s",
+        }
+    )
+    type_annotation_map = {
+        int: BigInteger(),
+        str: Text(),
+        datetime: DateTime(timezone=True),
+        Decimal: Numeric(18, 2),
+        dict[str, Any]: JSONB(),
+        list[Any]: JSONB(),
+    }
+
+
+def primary_key() -> Mapped[int]:
+    """This will declare the one kind of primary key the house has: a bigint the database counts."""
+    return mapped_column(BigInteger(), Identity(), primary_key=True)
+
+
+def connect(url: str, *, pool_size: int = 10, max_overflow: int = 20) -> Engine:
+    """This will open an engine on PostgreSQL; the zone is UTC and dead connections are noticed before use."""
+    engine = create_engine(
+        url,
+        pool_size=pool_size,
+        max_overflow=max_overflow,
+        pool_use_lifo=True,  # the connection used last knows the statements already; those not needed rest
+        connect_args={"options": "-c timezone=UTC", "connect_timeout": 5},
+    )
+    event.listen(engine, "checkin", _note_rest)
+    event.listen(engine, "checkout", _check_alive)
+    return engine
+
+
+def _note_rest(connection: Any, record: Any) -> None:
+    record.info["rests_since"] = time.monotonic()
+
+
+def _check_alive(connection: Any, record: Any, proxy: Any) -> None:
+    """Ask a connection whether it lives only when there is a reason: a ping at every use is a tenth of a turn.
+
+    A server that goes away says so on the socket, which costs nothing to see; one that vanishes without a word is found
+    out after a rest.
+    """
+    since = record.info.get("rests_since")  # None: it was opened just now
+    if (since is None or time.monotonic() - since <= _TRUSTED_SECONDS) and not _has_news(connection):
+        return
+    try:
+        connection.autocommit = True
+        connection.execute("SELECT 1")
+        connection.autocommit = False
+    except psycopg.Error as exc:
+        raise InvalidatePoolError from exc  # the pool opens a new one, and does not trust those of the same age
+
+
+def _has_news(connection: Any) -> bool:
+    if connection.closed:
+        return True
+    ear = select.poll()
+    ear.register(connection.fileno(), select.POLLIN | select.POLLERR | select.POLLHUP)
+    return bool(ear.poll(0))
+
+
+def sessions(engine: Engine) -> sessionmaker[Session]:
+    """This will give the session factory the hub carries."""
+    return sessionmaker(engine, expire_on_commit=False)
+
+
+def after_commit(session: Session, call: Callable[[], None]) -> None:
+    """This will queue a call for when the transaction has been committed; it is dropped on rollback."""
+    session.info.setdefault("after_commit", []).append(call)
+
+
+def forgettable(session: Session) -> None:
+    """This will let the transaction end without waiting for the disk: what a power cut takes of it is done again."""
+    session.execute(text("SET LOCAL synchronous_commit TO off"))
+
+
+@contextmanager
+def transaction(factory: sessionmaker[Session], **info: Any) -> Iterator[Session]:
+    """This will run a block in one transaction: commit at its end, roll back on any error, then ring the bells."""
+    session = factory()
+    session.info.update(info)
+    session.info["after_commit"] = []
+    token = _open.set(_open.get() + 1)
+    try:
+        yield session
+        session.commit()
+    except BaseException:
+        session.rollback()
+        raise
+    finally:
+        _open.reset(token)
+        session.close()
+    for call in session.info["after_commit"]:
+        call()
+
+
+def in_transaction() -> bool:
+    """This will say whether this thread of work holds a transaction open (then it may not call the outside)."""
+    return _open.get() > 0

@@ -1,0 +1,307 @@
+"""Facts, and who is owed them.
+
+A fact is a row written in the transaction of the work it tells of. For each subscriber a delivery row is owed until it
+is done; the queue carries only the delivery's id (the bell, not the letter), and a sweep rings again whatever was not
+heard. Deliveries of one subscriber and order key run one at a time, in the order they were written.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+import redis
+from sqlalchemy import CheckConstraint, ForeignKey, Index, bindparam, exists, func, select, text, update
+from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.exc import DBAPIError, OperationalError
+from sqlalchemy.orm import Mapped, Session, aliased, mapped_column
+
+from core import crypto, db, errors, log
+
+if TYPE_CHECKING:
+    from core.hub import Hub
+
+logger = log.get(__name__)
+
+LEASE = timedelta(seconds=45)
+MAX_ATTEMPTS = 14  # with the back-off below: about eight hours
+_BACK_OFF_BASE = 2.0
+_BACK_OFF_CAP = 3600.0
+
+
+class FactRow(db.Base):
+    __tablename__ = "fact"
+    __table_args__ = (Index(None, "name", "recorded_at"), Index(None, "order_key"))
+
+    id: Mapped[int] = db.primary_key()
+    name: Mapped[str]
+    order_key: Mapped[str]
+    payload: Mapped[dict[str, Any]]
+    recorded_at: Mapped[datetime]
+
+
+class DeliveryRow(db.Base):
+    __tablename__ = "delivery"
+    __table_args__ = (
+        CheckConstraint("state IN ('OWED', 'DONE', 'DEAD')", name="state"),
+        Index("ix_delivery_owed", "due_at", postgresql_where="state = 'OWED'"),
+        Index("ix_delivery_order", "subscriber", "order_key", "id", postgresql_where="state = 'OWED'"),
+        Index("ix_delivery_dead", "id", postgresql_where="state = 'DEAD'"),
+    )
+
+    id: Mapped[int] = db.primary_key()
+    fact_id: Mapped[int] = mapped_column(ForeignKey("fact.id"), index=True)
+    subscriber: Mapped[str]
+    order_key: Mapped[str]
+    state: Mapped[str] = mapped_column(default="OWED")
+    attempts: Mapped[int] = mapped_column(default=0)
+    due_at: Mapped[datetime]
+    lease: Mapped[str | None]
+    leased_until: Mapped[datetime | None]
+    last_error: Mapped[str | None]
+    done_at: Mapped[datetime | None]
+
+
+@dataclass(frozen=True)
+class Fact:
+    """What happened. `payload` holds ids and plain values, never secrets."""
+
+    id: int
+    name: str
+    order_key: str
+    payload: Mapping[str, Any]
+    recorded_at: datetime
+
+
+Handler = Callable[["Hub", Fact], None]
+
+# Every message a customer sends passes here several times, so each step is one statement, and written out.
+# Taking and closing a delivery need not survive a power cut (`synchronous_commit`): what is lost then is owed again,
+# and handlers run twice without harm. The work in between is committed in its own transactions, for good.
+_RECORD = text("""
+    WITH told AS (
+        INSERT INTO fact (name, order_key, payload, recorded_at) VALUES (:name, :key, :payload, :now) RETURNING id
+    ), owed AS (
+        INSERT INTO delivery (fact_id, subscriber, order_key, state, attempts, due_at)
+        SELECT told.id, asked.subscriber, :key, 'OWED', 0, asked.due_at
+        FROM told, unnest(CAST(:subscribers AS text[]), CAST(:due AS timestamptz[])) AS asked(subscriber, due_at)
+        RETURNING id, subscriber
+    )
+    SELECT told.id AS fact_id, owed.id, owed.subscriber FROM told LEFT JOIN owed ON true ORDER BY owed.id
+""").bindparams(bindparam("payload", type_=JSONB))
+_CLAIM = text("""
+    UPDATE delivery SET lease = :lease, leased_until = :until, attempts = delivery.attempts + 1
+    FROM fact
+    WHERE fact.id = delivery.fact_id AND delivery.id = (
+        SELECT owed.id FROM delivery AS owed
+        WHERE owed.id = :id AND owed.state = 'OWED' AND owed.due_at <= :now
+          AND (owed.leased_until IS NULL OR owed.leased_until <= :now)
+          AND NOT EXISTS (
+              SELECT FROM delivery AS earlier
+              WHERE earlier.subscriber = owed.subscriber AND earlier.order_key = owed.order_key
+                AND earlier.state = 'OWED' AND earlier.id < owed.id)
+        FOR UPDATE OF owed SKIP LOCKED)
+    RETURNING delivery.subscriber, delivery.attempts, fact.id, fact.name, fact.order_key, fact.payload,
+        fact.recorded_at, set_config('synchronous_commit', 'off', true)
+""")
+_CLOSE = text("""
+    WITH closed AS (
+        UPDATE delivery
+        SET state = :state, last_error = :error, done_at = :now, lease = NULL, leased_until = NULL
+        WHERE id = :id AND lease = :lease
+        RETURNING subscriber, order_key
+    )
+    SELECT closed.subscriber, set_config('synchronous_commit', 'off', true), (
+        SELECT id FROM delivery AS next
+        WHERE next.subscriber = closed.subscriber AND next.order_key = closed.order_key
+          AND next.state = 'OWED' AND next.due_at <= :now AND next.id <> :id
+        ORDER BY id LIMIT 1) AS following
+    FROM closed
+""")
+_POSTPONE = text("""
+    UPDATE delivery
+    SET due_at = :due_at, last_error = :error, attempts = attempts - :uncounted, lease = NULL, leased_until = NULL
+    WHERE id = :id AND lease = :lease
+    RETURNING subscriber
+""")
+
+
+@dataclass(frozen=True)
+class Subscriber:
+    """Who hears a fact: a stable name, the handler, and the queue its bell rings in.
+
+    `after` seconds: it is in no hurry, and what a customer waits for goes first. No bell is rung then; the sweep finds
+    the delivery when it is due.
+    """
+
+    name: str
+    handler: Handler
+    queue: str = "default"
+    after: float = 0.0
+
+
+def record_fact(session: Session, name: str, *, key: str, payload: Mapping[str, Any], now: datetime) -> int:
+    """This will write a fact and one owed delivery per subscriber, and ring for them once committed.
+
+    `key` orders: facts with the same key reach a subscriber one at a time and in this order.
+    """
+    subscribers: dict[str, Subscriber] = {s.name: s for s in session.info.get("subscriptions", {}).get(name, ())}
+    session.flush()  # a fact stands after the work it tells of
+    rows = session.execute(
+        _RECORD,
+        {
+            "name": name,
+            "key": key,
+            "payload": dict(payload),
+            "now": now,
+            "subscribers": list(subscribers),
+            "due": [now + timedelta(seconds=each.after) for each in subscribers.values()],
+        },
+    ).all()
+    bells = [(row.id, subscribers[row.subscriber]) for row in rows if row.id is not None]
+    urgent = [(delivery_id, each.queue) for delivery_id, each in bells if not each.after]
+    if urgent:
+        ring = session.info["ring"]
+        db.after_commit(session, lambda: ring(urgent))
+    return int(rows[0].fact_id)
+
+
+def deliver(hub: "Hub", delivery_id: int) -> str:
+    """This will run one owed delivery, if it is due, free, and first of its key. Gives what became of it."""
+    claimed = _claim(hub, delivery_id)
+    if claimed is None:
+        return "SKIPPED"
+    lease, subscriber, fact, attempts = claimed
+    try:
+        hub.subscriber(subscriber).handler(hub, fact)
+    except errors.Later as later:
+        return _postpone(hub, delivery_id, lease, later.seconds, None, count=False)
+    except errors.ProviderError as exc:
+        if exc.retryable and attempts < MAX_ATTEMPTS:
+            return _postpone(hub, delivery_id, lease, exc.retry_after or _back_off(attempts), str(exc))
+        return _close(hub, delivery_id, lease, "DEAD", str(exc))
+    except (OperationalError, redis.RedisError) as exc:
+        # our own database or Redis went away: whatever was not committed did not happen, so try again
+        return _postpone(hub, delivery_id, lease, _back_off(attempts), type(exc).__name__)
+    except errors.WattlineError as exc:
+        return _close(hub, delivery_id, lease, "DEAD", str(exc))
+    except Exception as exc:
+        logger.exception("delivery_failed", extra={"delivery_id": delivery_id, "subscriber": subscriber})
+        if isinstance(exc, DBAPIError) and exc.connection_invalidated:
+            return _postpone(hub, delivery_id, lease, _back_off(attempts), type(exc).__name__)
+        return _close(hub, delivery_id, lease, "DEAD", f"{type(exc).__name__}: {exc}"[:500])
+    return _close(hub, delivery_id, lease, "DONE", None)
+
+
+def list_due(session: Session, *, now: datetime, limit: int = 500) -> list[tuple[int, str]]:
+    """This will list owed deliveries that could run now, as (id, subscriber), oldest first."""
+    earlier = aliased(DeliveryRow)
+    rows = session.execute(
+        select(DeliveryRow.id, DeliveryRow.subscriber)
+        .where(
+            DeliveryRow.state == "OWED",
+            DeliveryRow.due_at <= now,
+            func.coalesce(DeliveryRow.leased_until, now) <= now,
+            ~exists().where(_before(earlier)),
+        )
+        .order_by(DeliveryRow.due_at)
+        .limit(limit)
+    )
+    return [(row.id, row.subscriber) for row in rows]
+
+
+def list_owed(session: Session, *, subscriber: str, order_key: str) -> list[int]:
+    """This will list what one subscriber is still owed under one key, due or not, in order."""
+    return list(
+        session.scalars(
+            select(DeliveryRow.id)
+            .where(
+                DeliveryRow.subscriber == subscriber,
+                DeliveryRow.order_key == order_key,
+                DeliveryRow.state == "OWED",
+            )
+            .order_by(DeliveryRow.id)
+        )
+    )
+
+
+def retry_dead(session: Session, *, delivery_ids: list[int], now: datetime) -> int:
+    """This will make dead deliveries owed again; gives how many."""
+    result = session.execute(
+        update(DeliveryRow)
+        .where(DeliveryRow.id.in_(delivery_ids), DeliveryRow.state == "DEAD")
+        .values(state="OWED", due_at=now, attempts=0, lease=None, leased_until=None)
+    )
+    return int(result.rowcount)  # type: ignore[attr-defined]
+
+
+def drain(hub: "Hub", *, limit: int = 10_000) -> int:
+    """This will run everything that is due, here and now, until nothing is: for tests and for set-up."""
+    done = 0
+    while done < limit:
+        with hub.transaction() as session:
+            due = list_due(session, now=hub.now(), limit=100)
+        if not due:
+            break
+        for delivery_id, _ in due:
+            deliver(hub, delivery_id)
+            done += 1
+    return done
+
+
+def _before(earlier: Any) -> Any:
+    return (
+        (earlier.subscriber == DeliveryRow.subscriber)
+        & (earlier.order_key == DeliveryRow.order_key)
+        & (earlier.state == "OWED")
+        & (earlier.id < DeliveryRow.id)
+    )
+
+
+def _claim(hub: "Hub", delivery_id: int) -> tuple[str, str, Fact, int] | None:
+    now = hub.now()
+    lease = crypto.token(9)
+    with hub.transaction() as session:
+        row = session.execute(
+            _CLAIM, {"id": delivery_id, "now": now, "lease": lease, "until": now + LEASE}
+        ).one_or_none()
+    if row is None:
+        return None
+    return lease, row.subscriber, Fact(row.id, row.name, row.order_key, row.payload, row.recorded_at), row.attempts
+
+
+def _close(hub: "Hub", delivery_id: int, lease: str, state: str, error: str | None) -> str:
+    with hub.transaction() as session:
+        row = session.execute(
+            _CLOSE, {"id": delivery_id, "lease": lease, "state": state, "error": error, "now": hub.now()}
+        ).one_or_none()
+        if row is None:
+            return "LOST"  # the lease ran out and somebody else has it: their mark counts
+        if row.following is not None:
+            queue = hub.subscriber(row.subscriber).queue
+            db.after_commit(session, lambda: hub.ring([(row.following, queue)]))
+    if state == "DEAD":
+        logger.error("delivery_dead", extra={"delivery_id": delivery_id, "reason": error})
+    return state
+
+
+def _postpone(
+    hub: "Hub", delivery_id: int, lease: str, seconds: float, error: str | None, *, count: bool = True
+) -> str:
+    due_at = hub.now() + timedelta(seconds=seconds)
+    with hub.transaction() as session:
+        subscriber = session.execute(
+            _POSTPONE,
+            {"id": delivery_id, "lease": lease, "due_at": due_at, "error": error, "uncounted": 0 if count else 1},
+        ).scalar()
+        if subscriber is None:
+            return "LOST"
+        queue = hub.subscriber(subscriber).queue
+        # short waits ring by themselves; long ones are left to the sweep
+        if seconds <= 60:
+            db.after_commit(session, lambda: hub.ring_later([(delivery_id, queue)], seconds))
+    return "OWED"
+
+
+def _back_off(attempts: int) -> float:
+    return min(_BACK_OFF_CAP, float(_BACK_OFF_BASE ** min(attempts, 12)))

@@ -1,0 +1,77 @@
+"""Everything that differs between one installation and another. Read from the environment by ops_admin alone."""
+
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict
+
+
+class Settings(BaseModel):
+    """Plain values, frozen. Defaults are those of the demonstration utility on loopback."""
+
+    model_config = ConfigDict(frozen=True)
+
+    # the house
+    utility_name: str = "Brightwater Power"
+    utility_phone: str = "+15550100100"
+    emergency_phone: str = "+15550100911"
+    utility_timezone: str = "America/New_York"
+    jurisdiction: str = "US-PA"
+    currency: str = "USD"
+    default_locale: str = "en"
+    locales: tuple[str, ...] = ("en", "es")
+    postal_address: str = "1 Turbine Way, Brightwater, PA 19000"
+    log_level: str = "INFO"
+
+    # where things are
+    database_url: str = ""
+    redis_url: str = ""
+    public_base_url: str = "http://127.0.0.1:8080"
+    allowed_origins: tuple[str, ...] = ()
+    secret_key: str = "development-only-not-a-secret"  # noqa: S105 - `wattline up` refuses it outside the demo
+    # the assistant
+    rasa_urls: tuple[str, ...] = ("http://127.0.0.1:5005",)
+    rasa_token: str = ""
+    assistant_timeout: float = 8.0
+
+    # Twilio
+    twilio_account_sid: str = "AC" + "0" * 32
+    twilio_auth_token: str = ""
+    twilio_api_base: str | None = None
+    sms_from: str = "+15550100200"
+    whatsapp_from: str = "whatsapp:+15550100300"
+    voice_from: str = "+15550100400"
+    voice_transfer_to: str = "+15550100500"
+    whatsapp_templates: dict[str, str] = {}
+
+    # SendGrid
+    sendgrid_api_key: str = ""
+    sendgrid_api_base: str | None = None
+    sendgrid_event_public_key: str = ""
+    sendgrid_inbound_public_key: str = ""
+    email_from: str = "care@brightwater.example"
+    email_domain: str = "brightwater.example"
+
+    # HubSpot
+    hubspot_access_token: str = ""
+    hubspot_api_base: str | None = None
+    hubspot_client_secret: str = ""
+    hubspot_api_version: str = "v3"
+    hubspot_mode: Literal["custom_channel", "ticket_webhook", "ticket_polling"] = "ticket_webhook"
+    hubspot_channel_id: str = ""
+    hubspot_channel_account_id: str = ""
+    hubspot_requests_per_10s: int = 100
+
+    # payments (Stripe)
+    stripe_api_key: str = ""
+    stripe_api_base: str | None = None
+    stripe_webhook_secret: str = ""
+
+    # how long things last, in seconds
+    burst_chat: float = 0.7
+    burst_text: float = 1.2
+    segment_idle: int = 30 * 60
+    verified_for: int = 30 * 60
+    code_valid_for: int = 10 * 60
+    handoff_timeout: int = 10 * 60
+    web_session_for: int = 12 * 3600
+    demo: bool = False

@@ -1,0 +1,1 @@
+"""Every contact in the CRM, and every word an agent writes there back to the customer."""

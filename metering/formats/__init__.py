@@ -1,0 +1,1 @@
+"""Files and messages of reads: pure parsers and writers, no database."""

@@ -1,0 +1,89 @@
+"""The console: /ops/."""
+
+from collections.abc import Callable
+from datetime import datetime
+
+import flask
+from sqlalchemy.exc import SQLAlchemyError
+
+from core import log, outbox, periods
+from core.hub import Hub
+from ops_admin.console import entry, status
+
+logger = log.get(__name__)
+
+Probe = Callable[[], bool]
+
+
+def blueprint(hub: Hub, queue_ready: Probe) -> flask.Blueprint:
+    """This will give the console. It shows; the one thing it changes is to owe a dead letter again."""
+    pages = flask.Blueprint(
+        "console", __name__, template_folder="templates", static_folder="static", static_url_path="/ops/static"
+    )
+
+    @pages.before_request
+    def guarded() -> flask.typing.ResponseReturnValue | None:
+        flask.request.max_content_length = 16 * 1024
+        if flask.request.endpoint in ("console.enter", "console.static") or hub.settings.demo:
+            return None
+        if entry.good(hub.settings, flask.request.cookies.get(entry.COOKIE, ""), purpose="stay", now=hub.now()):
+            return None
+        return flask.render_template("console/closed.html"), 403
+
+    @pages.after_request
+    def harden(response: flask.Response) -> flask.Response:
+        response.headers["Content-Security-Policy"] = (
+            "default-src 'self'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'"
+        )
+        response.headers["X-Content-Type-Options"] = "nosniff"
+        response.headers["Referrer-Policy"] = "no-referrer"
+        response.headers["Cache-Control"] = "no-store"
+        return response
+
+    @pages.get("/ops/enter")
+    def enter() -> flask.typing.ResponseReturnValue:
+        now = hub.now()
+        if not entry.good(hub.settings, flask.request.args.get("pass", ""), purpose="link", now=now):
+            return flask.render_template("console/closed.html"), 403
+        response = flask.make_response(flask.redirect("/ops/"))
+        stay = entry.pass_for(hub.settings, purpose="stay", until=now + entry.STAY_LASTS)
+        secure = hub.settings.public_base_url.startswith("https")
+        response.set_cookie(
+            entry.COOKIE, stay, max_age=int(entry.STAY_LASTS.total_seconds()), httponly=True, samesite="Strict",
+            secure=secure, path="/ops",
+        )  # fmt: skip
+        return response
+
+    @pages.get("/ops/")
+    def console() -> flask.typing.ResponseReturnValue:
+        now = hub.now()
+        try:
+            with hub.transaction() as session:
+                found = status.read(session, now=now)
+        except SQLAlchemyError:
+            logger.exception("console_without_database")
+            found = None
+        health = {"database": found is not None, "assistant": hub.assistant.ready(), "queue": queue_ready()}
+        form = entry.pass_for(hub.settings, purpose="form", until=now + entry.STAY_LASTS)
+        page = flask.render_template(
+            "console/console.html", status=found, health=health, now=now, form=form, when=_when(hub),
+            house=hub.settings.utility_name, tried=flask.request.args.get("tried", type=int),
+        )  # fmt: skip
+        return page, 200 if found else 503
+
+    @pages.post("/ops/retry")
+    def retry() -> flask.typing.ResponseReturnValue:
+        now = hub.now()
+        if not entry.good(hub.settings, flask.request.form.get("form", ""), purpose="form", now=now):
+            return flask.render_template("console/closed.html"), 403
+        ids = [int(each) for each in flask.request.form.getlist("delivery") if each.isascii() and each.isdigit()][:200]
+        with hub.transaction() as session:
+            count = outbox.retry_dead(session, delivery_ids=ids, now=now)
+        return flask.redirect(flask.url_for("console.console", tried=count))
+
+    return pages
+
+
+def _when(hub: Hub) -> Callable[[datetime], str]:
+    """Instants as the utility's own clock shows them."""
+    return lambda at: f"{periods.local(at, hub.settings.utility_timezone):%b %d, %H:%M:%S}"

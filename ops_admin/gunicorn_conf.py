@@ -1,0 +1,21 @@
+"""How gunicorn serves the hub: threads (they hold a thousand open chats as well as an event loop does)."""
+
+import os
+import signal
+
+from ops_admin.stack import embedded
+
+worker_class = "gthread"
+workers = int(os.environ.get("WEB_WORKERS", "2"))
+threads = int(os.environ.get("WEB_THREADS", "64"))
+graceful_timeout = 5  # open event streams would hold a worker for the whole of it
+timeout = 60
+keepalive = 15
+backlog = 1024
+limit_request_line = 8190
+control_socket_disable = True
+
+
+def post_fork(server: object, worker: object) -> None:
+    """Workers die with their master, even when it is killed."""
+    embedded.die_with_parent(signal.SIGTERM)()

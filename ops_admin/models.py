@@ -1,0 +1,20 @@
+"""Every table the hub has, imported in one place, so that migrations and tests see all of them."""
+
+import importlib
+
+PACKAGES = (
+    "core.audit",
+    "core.outbox",
+    "core.accounts.models",
+    "core.conversations.models",
+    "core.fieldwork.models",
+    "core.outages.models",
+    "core.programs.models",
+    "core.compliance.models",
+    "metering.models",
+    "billing.models",
+    "crm_sync.models",
+)
+
+for _package in PACKAGES:
+    importlib.import_module(_package)

@@ -1,0 +1,1 @@
+"""Reports for regulators: computed from rows, with a trail that says how many rows each figure counts."""

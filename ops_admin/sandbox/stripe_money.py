@@ -1,0 +1,327 @@
+"""The payment twin's bookkeeping: intents, charges, refunds, saved methods, and the events about them."""
+
+import json
+import secrets
+from collections.abc import Mapping
+from typing import Any
+
+from ops_admin.sandbox import signing
+from ops_admin.sandbox.courier import Letter
+from ops_admin.sandbox.stripe_forms import StripeError
+from ops_admin.sandbox.world import World
+
+API_VERSION = "2026-10-28.endive"
+Thing = dict[str, Any]
+# last four digits -> how a card behaves
+DECLINES: dict[str, tuple[str, str, str]] = {
+    "0002": ("card_declined", "generic_decline", "Your card was declined."),
+    "9995": ("card_declined", "insufficient_funds", "Your card has insufficient funds."),
+    "0069": ("expired_card", "expired_card", "Your card has expired."),
+    "0127": ("incorrect_cvc", "incorrect_cvc", "Your card's security code is incorrect."),
+    "0119": ("processing_error", "processing_error", "An error occurred while processing your card."),
+    "0341": ("card_declined", "generic_decline", "Your card was declined."),
+}
+CHALLENGED = frozenset({"3155", "3184", "3220"})
+RETURNED = {"1116": "account_closed", "2227": "insufficient_funds", "3331": "debit_not_authorized"}
+TOKENS: dict[str, tuple[str, str]] = {
+    "pm_card_visa": ("card", "4242"),
+    "pm_card_mastercard": ("card", "4444"),
+    "pm_card_chargeDeclined": ("card", "0002"),
+    "pm_card_visa_chargeDeclined": ("card", "0002"),
+    "pm_card_chargeDeclinedInsufficientFunds": ("card", "9995"),
+    "pm_card_chargeCustomerFail": ("card", "0341"),
+    "pm_card_authenticationRequired": ("card", "3155"),
+    "pm_card_threeDSecure2Required": ("card", "3220"),
+    "pm_usBankAccount": ("us_bank_account", "6789"),
+    "pm_usBankAccount_success": ("us_bank_account", "6789"),
+    "pm_usBankAccount_insufficientFunds": ("us_bank_account", "2227"),
+}
+
+
+def new_id(prefix: str) -> str:
+    return f"{prefix}_{secrets.token_hex(12)}"
+
+
+def keep(world: World, thing: Thing) -> Thing:
+    """This will store an object of Stripe's by its id, findable by customer and intent."""
+    entries = {"customer": thing.get("customer"), "intent": thing.get("payment_intent")}
+    return world.store.put(f"stripe:{thing['object']}", thing["id"], thing, **entries)
+
+
+def get(world: World, sort: str, key: str, param: str = "id") -> Thing:
+    found = world.store.get(f"stripe:{sort}", key)
+    if found is None:
+        raise StripeError(
+            404, "invalid_request_error", f"No such {sort}: '{key}'", code="resource_missing", param=param
+        )
+    return found
+
+
+def new_method(
+    world: World, sort: str, last4: str, brand: str = "visa", details: Mapping[str, Any] | None = None
+) -> Thing:
+    """This will make a payment method; of a card number only its last four digits are ever kept."""
+    method: Thing = {
+        "id": new_id("pm"), "object": "payment_method", "type": sort, "created": int(world.now()), "customer": None,
+        "livemode": False, "metadata": {}, "allow_redisplay": "unspecified",
+        "billing_details": {"name": None, "email": None, "phone": None, "address": {}, **(details or {})},
+    }  # fmt: skip
+    if sort == "card":
+        method["card"] = {
+            "brand": brand, "last4": last4, "exp_month": 12, "exp_year": 2034, "funding": "credit", "country": "US",
+            "display_brand": brand, "fingerprint": f"fp{last4}", "networks": {"available": [brand], "preferred": None},
+            "checks": {"cvc_check": "pass", "address_line1_check": None, "address_postal_code_check": None},
+            "three_d_secure_usage": {"supported": True}, "wallet": None,
+        }  # fmt: skip
+    else:
+        method["us_bank_account"] = {
+            "last4": last4, "bank_name": "STRIPE TEST BANK", "account_holder_type": "individual", "account_type":
+            "checking", "routing_number": "110000000", "fingerprint": f"fpb{last4}", "status_details": None,
+            "financial_connections_account": None, "networks": {"preferred": "ach", "supported": ["ach"]},
+        }  # fmt: skip
+    return keep(world, method)
+
+
+def method_for(world: World, key: str) -> Thing:
+    """This will find a payment method, or make the one that a test token stands for."""
+    if key in TOKENS:
+        return new_method(world, *TOKENS[key])
+    return get(world, "payment_method", key, "payment_method")
+
+
+def new_intent(world: World, amount: int, currency: str, **more: Any) -> Thing:
+    """This will make a payment intent and tell of it."""
+    key = new_id("pi")
+    intent: Thing = {
+        "id": key, "object": "payment_intent", "amount": amount, "amount_capturable": 0, "amount_received": 0,
+        "amount_details": {"tip": {}}, "application": None, "application_fee_amount": None,
+        "automatic_payment_methods": None, "canceled_at": None, "cancellation_reason": None,
+        "capture_method": "automatic", "client_secret": f"{key}_secret_{secrets.token_hex(12)}",
+        "confirmation_method": "automatic", "created": int(world.now()), "currency": currency.lower(),
+        "customer": None, "description": None, "last_payment_error": None, "latest_charge": None,
+        "livemode": False, "metadata": {}, "next_action": None, "on_behalf_of": None, "payment_method": None,
+        "payment_method_options": {}, "payment_method_types": ["card"], "processing": None, "receipt_email": None,
+        "review": None, "setup_future_usage": None, "shipping": None, "source": None, "statement_descriptor": None,
+        "statement_descriptor_suffix": None, "status": "requires_payment_method", "transfer_data": None,
+        "transfer_group": None, **more,
+    }  # fmt: skip
+    if intent["payment_method"]:
+        intent["status"] = "requires_confirmation"
+    keep(world, intent)
+    tell(world, "payment_intent.created", intent)
+    return intent
+
+
+def confirm(
+    world: World, intent: Thing, method: Thing, off_session: bool = False, authenticated: bool = False
+) -> Thing:
+    """This will try to take the money, and tell how it went. A decline leaves the intent open for another try."""
+    last4 = method[method["type"]]["last4"]
+    intent.update(payment_method=method["id"], next_action=None, last_payment_error=None)
+    if method["type"] == "us_bank_account":
+        charge = _charge(world, intent, method, "pending")
+        intent.update(status="processing", latest_charge=charge["id"])
+        keep(world, intent)
+        world.store.put("stripe-debit", intent["id"], {"intent": intent["id"], "last4": last4})
+        tell(world, "payment_intent.processing", intent)
+        tell(world, "charge.pending", charge)
+        return intent
+    if last4 in CHALLENGED and not authenticated:
+        if off_session:
+            error = ("authentication_required", "authentication_required",
+                     "Your card was declined. This transaction requires authentication.")  # fmt: skip
+            return _fail(world, intent, method, error)
+        intent.update(status="requires_action", next_action={"type": "use_stripe_sdk", "use_stripe_sdk": {}})
+        keep(world, intent)
+        tell(world, "payment_intent.requires_action", intent)
+        return intent
+    if last4 in DECLINES:
+        return _fail(world, intent, method, DECLINES[last4])
+    charge = _charge(world, intent, method, "succeeded")
+    _succeed(world, intent, charge)
+    return intent
+
+
+def settle_debits(world: World) -> int:
+    """This will let the next banking day come: debits under way succeed, or are returned."""
+    debits = world.store.all("stripe-debit")
+    for debit in debits:
+        world.store.delete("stripe-debit", debit["intent"])
+        intent = get(world, "payment_intent", debit["intent"])
+        method = get(world, "payment_method", intent["payment_method"])
+        charge = get(world, "charge", intent["latest_charge"])
+        session = _session_of(world, intent["id"])
+        if debit["last4"] in RETURNED:
+            code = RETURNED[debit["last4"]]
+            _fail(world, intent, method, (code, code, "The bank returned the debit."), charge)
+            if session:
+                tell(world, "checkout.session.async_payment_failed", session)
+            continue
+        _succeed(world, intent, charge)
+        if session:
+            session["payment_status"] = "paid"
+            keep(world, session)
+            tell(world, "checkout.session.async_payment_succeeded", session)
+    return len(debits)
+
+
+def refund(world: World, intent: Thing, amount: int | None, reason: str | None, metadata: Mapping[str, str]) -> Thing:
+    """This will give money back, never more than was taken."""
+    if intent["status"] != "succeeded":
+        raise StripeError(
+            400, "invalid_request_error",
+            f"This PaymentIntent ({intent['id']}) does not have a successful charge to refund.",
+            code="charge_not_refundable", param="payment_intent",
+        )  # fmt: skip
+    charge = get(world, "charge", intent["latest_charge"])
+    left = charge["amount"] - charge["amount_refunded"]
+    if left == 0:
+        raise StripeError(
+            400, "invalid_request_error", f"Charge {charge['id']} has already been refunded.",
+            code="charge_already_refunded",
+        )  # fmt: skip
+    wanted = left if amount is None else amount
+    if wanted > left:
+        raise StripeError(
+            400, "invalid_request_error",
+            f"Refund amount ({wanted}) is greater than unrefunded amount on charge ({left})",
+            param="amount",
+        )  # fmt: skip
+    back: Thing = {
+        "id": new_id("re"), "object": "refund", "amount": wanted, "balance_transaction": None, "charge": charge["id"],
+        "created": int(world.now()), "currency": charge["currency"], "metadata": dict(metadata),
+        "payment_intent": intent["id"], "reason": reason, "receipt_number": None, "status": "succeeded",
+        "source_transfer_reversal": None, "transfer_reversal": None,
+        "destination_details": {"type": "card", "card": {"type": "refund"}},
+    }  # fmt: skip
+    keep(world, back)
+    charge["amount_refunded"] += wanted
+    charge["refunded"] = charge["amount_refunded"] == charge["amount"]
+    keep(world, charge)
+    tell(world, "refund.created", back)
+    tell(world, "charge.refunded", charge)
+    return back
+
+
+def dispute(world: World, intent: Thing) -> Thing:
+    """This will let the payer's bank take the money back."""
+    charge = get(world, "charge", intent["latest_charge"] or "none")
+    charge["disputed"] = True
+    keep(world, charge)
+    thing: Thing = {
+        "id": new_id("dp"), "object": "dispute", "amount": charge["amount"], "charge": charge["id"],
+        "currency": charge["currency"], "created": int(world.now()), "payment_intent": intent["id"],
+        "reason": "fraudulent", "status": "needs_response", "livemode": False, "metadata": charge["metadata"],
+        "balance_transactions": [], "evidence_details": {"due_by": int(world.now()) + 7 * 86_400},
+    }  # fmt: skip
+    keep(world, thing)
+    tell(world, "charge.dispute.created", thing)
+    return thing
+
+
+def tell(world: World, sort: str, thing: Mapping[str, Any]) -> None:
+    """This will write an event down and post it, signed at the moment it is sent."""
+    event: Thing = {
+        "id": new_id("evt"), "object": "event", "api_version": API_VERSION, "created": int(world.now()),
+        "data": {"object": public(thing)}, "livemode": False, "pending_webhooks": 1,
+        "request": {"id": None, "idempotency_key": None}, "type": sort,
+    }  # fmt: skip
+    keep(world, event)
+    body = json.dumps(event, indent=2).encode()
+
+    def sign(sent: bytes) -> dict[str, str]:
+        return {
+            "Content-Type": "application/json; charset=utf-8",
+            "User-Agent": "Stripe/1.0 (+https://stripe.com/docs/webhooks)",
+            "Stripe-Signature": signing.stripe(world.config.stripe_webhook_secret, int(world.now()), sent),
+        }
+
+    url = world.config.hub_public + world.config.stripe_path
+    world.courier.post(Letter("stripe", sort, url, body, sign, retry_on=lambda status: True), 0.3)
+
+
+def public(thing: Mapping[str, Any]) -> Thing:
+    """This will leave out what only the hosted page needs to know of a checkout session."""
+    if thing["object"] != "checkout.session":
+        return dict(thing)
+    return {name: value for name, value in thing.items() if name not in ("lines", "intent_data")}
+
+
+def listed(items: list[Thing], path: str, given: Mapping[str, Any]) -> Thing:
+    """This will show a list, newest first, as Stripe pages it."""
+    items = list(reversed(items))
+    keys = [item["id"] for item in items]
+    if given.get("starting_after") in keys:
+        items = items[keys.index(given["starting_after"]) + 1 :]
+    size = min(max(int(given.get("limit", 10)), 1), 100)
+    return {"object": "list", "data": items[:size], "has_more": len(items) > size, "url": path}
+
+
+def _session_of(world: World, intent: str) -> Thing | None:
+    found = world.store.find("stripe:checkout.session", "intent", intent)
+    return found[0] if found else None
+
+
+def _charge(
+    world: World, intent: Thing, method: Thing, status: str, error: tuple[str, str, str] | None = None
+) -> Thing:
+    details = {key: value for key, value in method[method["type"]].items() if key != "checks"}
+    charge: Thing = {
+        "id": new_id("ch"), "object": "charge", "amount": intent["amount"], "amount_captured":
+        intent["amount"] if status == "succeeded" else 0, "amount_refunded": 0, "balance_transaction": None,
+        "billing_details": method["billing_details"], "captured": status == "succeeded",
+        "created": int(world.now()), "currency": intent["currency"], "customer": intent["customer"],
+        "description": intent["description"], "disputed": False, "failure_code": error[0] if error else None,
+        "failure_message": error[2] if error else None, "livemode": False, "metadata": intent["metadata"],
+        "outcome": {"type": "authorized" if not error else "issuer_declined", "reason": error[1] if error else None},
+        "paid": status == "succeeded", "payment_intent": intent["id"], "payment_method": method["id"],
+        "payment_method_details": {"type": method["type"], method["type"]: details}, "refunded": False,
+        "status": status,
+    }  # fmt: skip
+    return keep(world, charge)
+
+
+def _succeed(world: World, intent: Thing, charge: Thing) -> None:
+    charge.update(status="succeeded", paid=True, captured=True, amount_captured=charge["amount"])
+    keep(world, charge)
+    intent.update(status="succeeded", amount_received=intent["amount"], latest_charge=charge["id"], next_action=None)
+    keep(world, intent)
+    if intent["setup_future_usage"] and intent["customer"]:
+        attach(world, get(world, "payment_method", intent["payment_method"]), intent["customer"])
+    tell(world, "charge.succeeded", charge)
+    tell(world, "payment_intent.succeeded", intent)
+
+
+def _fail(
+    world: World, intent: Thing, method: Thing, error: tuple[str, str, str], charge: Thing | None = None
+) -> Thing:
+    if charge is None:
+        charge = _charge(world, intent, method, "failed", error)
+    else:
+        charge.update(status="failed", paid=False, failure_code=error[0], failure_message=error[2])
+        keep(world, charge)
+    intent.update(
+        status="requires_payment_method", payment_method=None, latest_charge=charge["id"],
+        last_payment_error={
+            "type": "card_error" if method["type"] == "card" else "invalid_request_error", "code": error[0],
+            "decline_code": error[1], "message": error[2], "charge": charge["id"], "payment_method": method,
+        },
+    )  # fmt: skip
+    keep(world, intent)
+    tell(world, "charge.failed", charge)
+    tell(world, "payment_intent.payment_failed", intent)
+    return intent
+
+
+def attach(world: World, method: Thing, customer: str) -> Thing:
+    """This will keep a payment method for a customer."""
+    if method["customer"] not in (None, customer):
+        raise StripeError(
+            400, "invalid_request_error", "The payment method you provided has already been attached to a customer."
+        )
+    fresh = method["customer"] is None
+    method["customer"] = customer
+    keep(world, method)
+    if fresh:
+        tell(world, "payment_method.attached", method)
+    return method

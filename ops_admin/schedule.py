@@ -1,0 +1,49 @@
+"""Clock -> jobs, on one page."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import timedelta
+
+from billing import alert_jobs
+from billing import jobs as billing
+from core.compliance import jobs as compliance
+from core.conversations import jobs as conversations
+from core.fieldwork import jobs as fieldwork
+from core.hub import Hub
+from core.outages import jobs as outages
+from crm_sync import jobs as crm
+from metering import jobs as metering
+from ops_admin import housekeeping
+from ops_admin.seed import live
+
+
+@dataclass(frozen=True)
+class Job:
+    """What runs on the clock: at most once at a time in the whole installation."""
+
+    name: str
+    every: timedelta
+    run: Callable[[Hub], None]
+
+
+JOBS: tuple[Job, ...] = (
+    Job("conversations.expire_handoffs", timedelta(seconds=10), conversations.expire_handoffs),
+    Job("conversations.close_idle", timedelta(minutes=10), conversations.close_idle_conversations),
+    Job("conversations.drop_parked_reports", timedelta(hours=12), conversations.drop_parked_reports),
+    Job("crm.poll_tickets", timedelta(seconds=5), crm.poll_tickets),
+    Job("crm.reconcile", timedelta(minutes=2), crm.reconcile),
+    Job("outages.announce_silent", timedelta(seconds=30), outages.announce_silent),
+    Job("outages.start_planned", timedelta(minutes=1), outages.start_planned),
+    Job("outages.watch_large", timedelta(minutes=1), outages.watch_large_outages),
+    Job("fieldwork.open_slots", timedelta(hours=6), fieldwork.open_slots),
+    Job("fieldwork.remind_appointments", timedelta(minutes=10), fieldwork.remind_appointments),
+    Job("compliance.watch_deadlines", timedelta(minutes=10), compliance.watch_deadlines),
+    Job("metering.watch_usage", timedelta(hours=1), metering.watch_usage),
+    Job("billing.run_due_cycles", timedelta(hours=1), billing.run_due_cycles),
+    Job("billing.charge_autopay", timedelta(hours=1), billing.charge_autopay),
+    Job("billing.post_late_fees", timedelta(hours=6), billing.post_late_fees),
+    Job("billing.follow_arrangements", timedelta(hours=6), billing.follow_arrangements),
+    Job("billing.watch_bills", timedelta(hours=6), alert_jobs.watch_bills),
+    Job("housekeeping.purge_deliveries", timedelta(hours=1), housekeeping.purge_deliveries),
+    Job("demo.live_reads", timedelta(seconds=20), live.record),
+)

@@ -1,0 +1,1 @@
+"""The one-command stack: real servers from wheels, our own processes, one supervisor."""

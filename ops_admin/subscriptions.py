@@ -1,0 +1,61 @@
+"""Fact -> handlers, on one page.
+
+Queues: `turns` is what a customer waits for, `crm` what an agent waits for, `default` the rest.
+"""
+
+from collections.abc import Mapping
+
+from core.conversations import handlers as conversations
+from core.conversations import notices
+from core.outbox import Handler, Subscriber
+from crm_sync import handlers as crm
+
+
+def _of(handler: Handler, queue: str = "default", after: float = 0.0) -> Subscriber:
+    """A subscriber's name is where its handler stands: it may be owed deliveries, so renaming one needs a migration."""
+    return Subscriber(f"{handler.__module__}.{handler.__name__}", handler, queue, after)
+
+
+_notify_outage = _of(notices.notify_outage)
+_notify_planned = _of(notices.notify_planned)
+_notify_request = _of(notices.notify_request)
+_notify_payment = _of(notices.notify_payment)
+_notify_appointment = _of(notices.notify_appointment)
+_tell_handoff = _of(conversations.tell_handoff, "turns")
+
+SUBSCRIPTIONS: Mapping[str, tuple[Subscriber, ...]] = {
+    # a message, from door to CRM
+    "message.received": (_of(conversations.answer_message, "turns"),),
+    "message.owed": (_of(conversations.deliver_message, "turns"),),
+    "conversation.touched": (_of(crm.sync_interaction, "crm", after=2.0),),
+    "customer.changed": (_of(crm.sync_contact, "crm"),),
+    # a person takes over, and gives back
+    "handoff.requested": (_of(crm.open_ticket, "crm"),),
+    "handoff.accepted": (_tell_handoff,),
+    "handoff.customer_message": (_of(crm.relay_customer_message, "crm"),),
+    "handoff.closed": (_of(crm.close_ticket, "crm"), _tell_handoff),
+    "crm.staff_event": (_of(crm.relay_staff_event, "crm"),),
+    "message.status": (_of(crm.tell_staff_undelivered, "crm"), _of(notices.retell)),
+    # news
+    "outage.opened": (_notify_outage,),
+    "outage.updated": (_notify_outage,),
+    "outage.restored": (_notify_outage,),
+    "outage.notice_due": (_notify_outage,),
+    "outage.planned": (_notify_planned,),
+    "outage.planned_cancelled": (_notify_planned,),
+    "outage.planned_notice_due": (_notify_planned,),
+    "bill.issued": (_of(notices.notify_bill),),
+    "payment.received": (_notify_payment,),
+    "payment.failed": (_notify_payment,),
+    "payment.refunded": (_notify_payment,),
+    "appointment.booked": (_notify_appointment,),
+    "appointment.moved": (_notify_appointment,),
+    "appointment.cancelled": (_notify_appointment,),
+    "appointment.reminder": (_notify_appointment,),
+    "request.opened": (_notify_request,),
+    "request.updated": (_notify_request,),
+    "tariff.switched": (_of(notices.notify_switch),),
+    "program.enrolled": (_of(notices.notify_enrolment),),
+    "arrangement.opened": (_of(notices.notify_arrangement),),
+    "usage.unusual": (_of(notices.notify_usage),),
+}

@@ -1,0 +1,1 @@
+"""The tour: customers' stories over every door, played against the whole running stack, every figure checked."""

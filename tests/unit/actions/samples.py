@@ -1,0 +1,172 @@
+"""What each kind is given, as it arrives through the assistant: strings for amounts and days."""
+
+from typing import Any
+
+AT = "2026-11-20T14:30:00+00:00"
+DRIVERS = [{"kind": "USAGE", "amount": "31.20"}, {"kind": "DAYS", "amount": "-4.10"}]
+BILL: dict[str, Any] = {
+    "number": "B-2026-000123", "starts_on": "2026-10-05", "last_day": "2026-11-04", "days": 31, "kwh": "812.4",
+    "total": "132.18", "due_on": "2026-11-30", "estimated": True,
+}  # fmt: skip
+WHY: dict[str, Any] = {
+    **BILL, "previous_total": "105.08", "difference": "27.10", "drivers": DRIVERS,
+    "lines": [{"component": "energy", "amount": "98.20"}, {"component": "fixed", "amount": "11.00"}],
+    "busiest": {"day": "2026-10-31", "kwh": "48.2", "amount": "7.10"}, "daily_kwh": "26.2",
+    "previous_daily_kwh": "21.0",
+}  # fmt: skip
+FIRST: dict[str, Any] = {**WHY, "previous_total": None, "difference": "0.00", "drivers": [], "busiest": None}
+OPTION: dict[str, Any] = {
+    "name": "tariff.RES-TOU.name", "code": "RES-TOU", "annual_cost": "1204.55", "saving": "88.12",
+    "worst_month": "142.00", "best_month": "71.30",
+}  # fmt: skip
+OWN: dict[str, Any] = {**OPTION, "name": "tariff.RES-FLAT.name", "code": "RES-FLAT", "saving": "0.00"}
+PERIOD = {"starts_on": "2026-11-05", "last_day": "2026-11-22", "days": 18, "kwh": "412.0", "daily_kwh": "22.9"}
+SUMMARY = {"lowest_price": "0.1160", "highest_price": "0.2760", "fixed_monthly": "11.00", "steps": []}
+LINK = "https://brightwater.example/pay/Zk3v9QpXw2LrT8mNc4Hs7Bdy"
+PAY: dict[str, Any] = {
+    "amount": "132.18", "link": LINK, "expires_at": AT, "texted": True, "autopay": False, "autopay_on": None,
+    "pending": "0.00",
+}  # fmt: skip
+PARTS = [{"due_on": "2026-12-07", "amount": "44.06"}, {"due_on": "2027-01-07", "amount": "44.06"}]
+TOLD = {
+    "overdue": "80.00",
+    "amount": "132.18",
+    "allowed": False,
+    "rule": "disconnect_notice",
+    "citation": "66 Pa.C.S. 1406",
+}
+METER = {"number": "BW100011", "smart": True, "minutes": 60, "installed_on": "2021-03-01", "fresh_until": AT}
+
+SAMPLES: dict[str, list[dict[str, Any]]] = {
+    "talk.greet": [{"name": None}, {"name": "Maya"}],
+    "talk.repeat": [{"said": "You owe $12."}],
+    "talk.complaint_filed": [{"number": "SR-000123"}],
+    "billing.balance_owed": [
+        {"amount": "132.18", "overdue": "80.00", "due_on": "2026-11-30", "autopay": True, "pending": "20.00"},
+        {"amount": "132.18", "overdue": "0.00", "due_on": None, "autopay": False, "pending": "0.00"},
+    ],
+    "billing.balance_clear": [
+        {"credit": "12.00", "last_bill": "88.10", "pending": "5.00"},
+        {"credit": "0.00", "last_bill": None, "pending": "0.00"},
+    ],
+    "billing.bill": [
+        {**BILL, "open": "132.18", "link": LINK, "earlier": [{"on": "2026-10-10", "total": "105.08"}]},
+        {**BILL, "open": "0.00", "link": LINK, "earlier": [], "estimated": False},
+    ],
+    "billing.explanation": [WHY, FIRST, {**WHY, "difference": "-27.10"}],
+    "billing.high_bill": [
+        {**WHY, "main": DRIVERS[0]},
+        {**FIRST, "main": None, "previous_daily_kwh": None},
+        {**WHY, "difference": "-27.10", "main": None},
+    ],
+    **{f"billing.driver.{k}": [{"amount": "1"}, {"amount": "-1"}] for k in
+       ("DAYS", "USAGE", "WEATHER", "RATE", "FIXED", "TAX")},
+    "billing.pay_link": [PAY, {**PAY, "texted": False, "autopay": True, "autopay_on": "2026-11-30", "pending": "5.00"}],
+    "billing.pay_link_text": [{"amount": "132.18", "link": LINK}],
+    "billing.nothing_to_pay": [{"credit": "3.00", "pending": "1.00"}],
+    "billing.payment": [
+        {"status": status, "amount": "90.00", "at": AT, "failure": None, "refunded": "10.00",
+         "earlier": [{"amount": "80.00", "at": AT, "status": "SUCCEEDED"}]}
+        for status in ("PROCESSING", "SUCCEEDED", "FAILED", "RETURNED", "REFUNDED")
+    ],
+    "billing.payment.REFUNDED": [{"refunded": "10.00"}],
+    "billing.late_fee": [
+        {"charged": "2.10", "next_amount": "1.65", "next_on": "2026-12-06", "blocked_by": None, "rule": "52 Pa. Code"},
+        {"charged": "0.00", "next_amount": "0.00", "next_on": None, "blocked_by": "ARRANGEMENT", "rule": "52 Pa. Code"},
+    ],
+    "billing.prepay": [
+        {"credit": "50.00", "daily_cost": "4.10", "days_left": 12},
+        {"credit": "0.00", "daily_cost": None, "days_left": None},
+    ],
+    "choice.pay_amount": [{"amount": "50"}],
+    "billing.plan_current": [
+        {"total": "132.18", "paid": "44.06", "left": "88.12", "next_on": "2026-12-07", "next_amount": "44.06"}
+    ],
+    "billing.plan_start": [{"amount": "132.18", "overdue": "80.00"}],
+    "billing.plan_ask_months": [{"total": "132.18", "most": 12}],
+    "billing.plan_confirm": [{"total": "132.18", "months": 3, "instalments": PARTS}],
+    "billing.plan_opened": [{"total": "132.18", "months": 3, "first_on": "2026-12-07", "first_amount": "44.06"}],
+    "choice.plan_months": [{"months": 3, "amount": "44.06"}],
+    "billing.autopay_is_on": [{"amount": "132.18", "due_on": "2026-11-30"}],
+    "billing.autopay_confirm": [
+        {"on": False, "method": "CARD", "last4": "4242"}, {"on": True, "method": None, "last4": None}
+    ],
+    "billing.autopay_done": [{"on": True}, {"on": False}],
+    "billing.paperless_confirm": [{"on": True, "address": "12 Elm St"}, {"on": False, "address": "12 Elm St"}],
+    "billing.paperless_done": [{"on": True}, {"on": False}],
+    "billing.dispute_start": [{"total": "132.18", "issued_on": "2026-11-07"}],
+    "billing.dispute_confirm": [
+        {"total": "132.18", "issued_on": "2026-11-07", "code": "METER", "words": None},
+        {"total": "132.18", "issued_on": "2026-11-07", "code": None, "words": "I was away"},
+    ],
+    "billing.dispute_opened": [{"number": "D-000017", "total": "132.18"}],
+    "billing.disconnect_risk": [{**TOLD, "medical": False}, {**TOLD, "allowed": True, "medical": True}],
+    "billing.disconnected": [{**TOLD, "medical": False}],
+    "billing.assistance": [{"programs": [], "overdue": "80.00"}, {"programs": [], "overdue": None}],
+    "usage.lately": [
+        {"starts_on": "2026-11-15", "last_day": "2026-11-21", "kwh": "161.4", "cost": "24.10", "daily_kwh": "23.1",
+         "busiest_day": "2026-11-17", "busiest_kwh": "31.0", "estimated": True, "missing_days": missing,
+         "fresh_until": AT, "today_kwh": today, "today_usual_kwh": "8.0", "today_until": AT, "link": LINK}
+        for missing, today in ((0, "7.5"), (2, None))
+    ],
+    "usage.compared": [
+        {"this": PERIOD, "previous": PERIOD, "last_year": PERIOD, "change_previous": 12, "change_last_year": -8,
+         "busiest": {"day": "2026-11-17", "kwh": "31.0"}},
+        {"this": PERIOD, "previous": PERIOD, "last_year": {**PERIOD, "daily_kwh": None}, "change_previous": 0,
+         "change_last_year": None, "busiest": None},
+    ],
+    "usage.change": [{"percent": 3}, {"percent": 0}],
+    "usage.forecast": [
+        {"low": "110.00", "likely": "128.40", "high": "150.10", "so_far": "71.00", "so_far_kwh": "412.0",
+         "last_day": "2026-12-04", "confidence": "LOW", "previous": "132.18"}
+    ],
+    "usage.download": [{"link": LINK}],
+    "usage.meter": [{**METER, "quiet_hours": 60}, {**METER, "smart": False, "minutes": None, "quiet_hours": None}],
+    "usage.reading_not_needed": [{"number": "BW100011"}],
+    "usage.reading_ask": [{"number": "BW100011", "digits": 5}],
+    "usage.reading_confirm": [{"value": "48213"}],
+    "usage.reading_taken": [
+        {"status": "ACCEPTED", "reason": None, "value": "48213", "kwh": "412.0", "previous": "47801.000"},
+        *({"status": status, "reason": reason, "value": "48213", "kwh": None, "previous": "47801.000"}
+          for status, reason in (("REJECTED", "NOT_A_NUMBER"), ("REJECTED", "TOO_MANY_DIGITS"),
+                                 ("REJECTED", "LOWER_THAN_PREVIOUS"), ("CHECK", "TOO_HIGH"), ("CHECK", "TOO_LOW"),
+                                 ("CHECK", "DIFFERS_FROM_METER"))),
+    ],
+    "usage.reading.LOWER_THAN_PREVIOUS": [{"previous": "47801.000"}],
+    "usage.tip": [
+        {"code": "weekend", "tip": {"more": "0.40"}, "saving_year": "61.00"},
+        {"code": "better_plan", "tip": {"name_key": "tariff.RES-TOU.name"}, "saving_year": "88.12"},
+    ],
+    "tip.shift_peak": [{"peak_share": "0.31", "moved_kwh": "200.0", "share": "0.30"}],
+    "tip.night_base": [{"watts": "320", "cut_watts": "80", "kwh": "700.0"}],
+    "tip.tier_overrun": [{"limit_kwh": "600", "months_over": "4", "over_kwh": "510.0", "trim": "0.05"}],
+    "tip.weekend": [{"more": "0.40"}],
+    "tip.better_plan": [{"name_key": "tariff.RES-TOU.name"}],
+    "usage.alert_is_on": [{"threshold": "150.00"}],
+    "usage.alert_ask": [{"likely": "128.40", "channel": "SMS"}, {"likely": None, "channel": None}],
+    "usage.alert_set": [{"threshold": "150.00", "channel": "SMS"}],
+    "usage.alert_crossed": [{"likely": "161.00", "threshold": "150.00", "so_far": "98.00", "ends_on": "2026-12-05"}],
+    "choice.amount": [{"amount": "140"}],
+    "plans.current": [
+        {"name": "tariff.RES-TOU.name", "about": "tariff.RES-TOU.about", "summary": SUMMARY, "since": "2025-05-05",
+         "exit_fee": fee, "term_months": 0}
+        for fee in ("0.00", "25.00")
+    ],
+    "plans.prices": [{"summary": SUMMARY}],
+    "plans.cents": [{"price": "0.1160"}],
+    "plans.compared": [
+        {"current": OWN, "best": OPTION, "stays": False, "options": [OPTION, OWN], "days": 365, "estimated": True},
+        {"current": OWN, "best": OWN, "stays": True, "options": [OWN, {**OPTION, "saving": "-9.10"}], "days": 365,
+         "estimated": False},
+    ],
+    "plans.switch_ask": [{"options": [OPTION, {**OWN, "saving": "-10.00"}]}],
+    "plans.switch_confirm": [
+        {**OPTION, "exit_fee": "25.00", "cooling_off_days": 14}, {**OPTION, "saving": "-3.10", "exit_fee": "0.00",
+                                                                 "cooling_off_days": 0},
+    ],
+    "plans.switched": [
+        {"to": "tariff.RES-TOU.name", "starts_on": "2026-12-05", "cooling_off_until": "2026-12-19", "exit_fee": "0.00"}
+    ],
+    "plans.switch_undone": [{"name": "tariff.RES-FLAT.name", "starts_on": "2026-12-05"}],
+    "choice.switch_to": [{"name": "tariff.RES-TOU.name"}],
+}  # fmt: skip

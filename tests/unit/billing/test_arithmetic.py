@@ -1,0 +1,144 @@
+"""Sharing money and days: nothing is lost, nothing is made."""
+
+from datetime import UTC, date, datetime
+from decimal import Decimal
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from billing import allocation, catalogue, daily, explanation, holds, ledger, metered, rating
+from core.periods import Days
+
+ITEMS = st.lists(
+    st.builds(
+        allocation.Item,
+        key=st.uuids().map(str),
+        kind=st.sampled_from(["BILL", "LATE_FEE"]),
+        due_on=st.dates(date(2026, 1, 1), date(2026, 12, 31)),
+        open_cents=st.integers(0, 50_000),
+        disputed=st.booleans(),
+    ),
+    max_size=8,
+)
+
+
+@given(st.integers(0, 200_000), ITEMS)
+def test_allocation_conserves_money_and_never_overpays(cents, items):
+    shares, rest = allocation.allocate(cents, items)
+    owed = {item.key: item.open_cents for item in items}
+    assert sum(c for _, c in shares) + rest == cents
+    assert all(0 < c <= owed[key] for key, c in shares)
+    assert rest == 0 or sum(c for _, c in shares) == sum(owed.values())
+
+
+def test_the_oldest_is_paid_first_a_dispute_last_and_the_named_one_before_all():
+    def item(key, day, kind="BILL", disputed=False):
+        return allocation.Item(key, kind, date(2026, 1, day), 100, disputed)
+
+    items = [item("new", 9), item("old", 1, disputed=True), item("fee", 2, "LATE_FEE"), item("mid", 2)]
+    assert [key for key, _ in allocation.allocate(400, items)[0]] == ["mid", "fee", "new", "old"]
+    assert [key for key, _ in allocation.allocate(150, items, first="new")[0]] == ["new", "mid"]
+    plain = allocation.Order(disputed_last=False, kinds=("LATE_FEE", "BILL"))
+    assert [key for key, _ in allocation.allocate(250, items, order=plain)[0]] == ["old", "fee", "mid"]
+
+
+@given(st.integers(1, 10**7), st.integers(1, 24))
+def test_instalments_add_up_and_differ_by_a_cent_at_most(total, count):
+    if total < count:
+        with pytest.raises(ValueError):
+            allocation.instalments(total, count)
+        return
+    parts = allocation.instalments(total, count)
+    assert sum(parts) == total and len(parts) == count and max(parts) - min(parts) <= 1
+
+
+@given(st.integers(-5000, 500_000), st.lists(st.integers(0, 10_000), min_size=1, max_size=40))
+def test_a_split_adds_up(cents, weights):
+    if sum(weights):
+        assert sum(daily.split(cents, weights)) == cents
+
+
+@given(
+    st.integers(0, 60_000), st.integers(0, 9000),
+    st.lists(st.tuples(st.integers(-50, 4000), st.integers(0, 90_000)), min_size=1, max_size=31),
+)  # fmt: skip
+def test_days_share_a_total(total, base, days):
+    shares = daily.share(total, base, [s for s, _ in days], [w for _, w in days])
+    assert sum(shares) == total
+
+
+def test_a_journal_out_of_balance_cannot_even_be_named():
+    with pytest.raises(ValueError, match="out of balance"):
+        ledger.Journal("k", "BILL", 1, date(2026, 1, 1), {ledger.RECEIVABLE: 100, ledger.REVENUE: -99})
+
+
+def test_gaps_are_filled_with_the_usual_hour():
+    wh = np.tile(np.arange(24, dtype=np.int64) * 100, (1, 3))
+    wh[0, 30], wh[0, 5] = -1, -1
+    filled = metered.fill(wh, 24)
+    assert filled[0, 30] == 600 and filled[0, 5] == 500 and wh[0, 30] == -1
+    assert metered.fill(np.full((1, 48), -1, dtype=np.int64), 24).sum() == 0
+
+
+@pytest.mark.parametrize(
+    ("changed", "code"),
+    [
+        ({}, None),
+        ({"total_cents": -1}, "NEGATIVE_BILL"),
+        ({"filled_share": 0.11}, "MISSING_READS"),
+        ({"wh": 0}, "ZERO_USAGE"),
+        ({"total_cents": 31_000}, "HIGH_BILL"),
+        ({"total_cents": 29_000}, None),
+        ({"usual": None, "total_cents": 900_000, "wh": 0}, None),
+    ],
+)
+def test_what_holds_a_bill(changed, code):
+    usual = holds.Usual(daily_wh=20_000, daily_cents=340)
+    facts = {"days": 30, "wh": 600_000, "total_cents": 10_200, "filled_share": 0.0, "usual": usual}
+    assert holds.code(**{**facts, **changed}) == code
+
+
+def test_every_published_plan_is_priced_and_its_days_are_fixed_by_the_day_it_is_loaded():
+    documents = catalogue.published(date(2026, 11, 23))
+    assert [d["label"] for d in documents] == ["BUS-DEMAND", "BUS-FLAT", "RES-EV", "RES-FLAT", "RES-TIER", "RES-TOU"]
+    for document in documents:
+        plan = catalogue.plan_of(document)
+        fuel = [r for r in plan.riders if r.code == "FUEL"]
+        assert [(r.starts_on, r.ends_on) for r in fuel] == [(None, date(2026, 7, 1)), (date(2026, 7, 1), None)]
+        free = catalogue.exempt(document, ["Brightwater", "Elsewhere"], ["RESIDENTIAL", "BUSINESS"])
+        assert free["CITY_UTILITY"].tolist() == [False, True] and free["SALES"].tolist() == [True, False]
+        assert "GROSS_RECEIPTS" not in free
+    assert catalogue.plan_of(documents[5]).holidays.names[0] == "NEW_YEARS_DAY"
+
+
+@given(st.integers(27, 33), st.integers(27, 33), st.integers(0, 3000), st.integers(0, 3000), st.integers(0, 400))
+def test_drivers_add_up_whatever_changed(days_now, days_then, now_wh, then_wh, extra):
+    plan = catalogue.plan_of(catalogue.published(date(2026, 11, 23))[4])
+    after = date(2026, 5, 20)
+
+    def side(starts_on, days, wh, more):
+        period = Days(starts_on, date.fromordinal(starts_on.toordinal() + days))
+        used = rating.Usage(
+            datetime(starts_on.year, starts_on.month, starts_on.day, tzinfo=UTC), 60, "UTC",
+            (wh + more * (np.arange(days * 24) % 7)).astype(np.int64)[None, :],
+        )  # fmt: skip
+        rated = rating.rate(plan, used, period)
+        printed = {c: int(rated.sum_cents(c)[0]) for c in ("fixed", "energy", "rider", "minimum", "tax")}
+        return explanation.Side(period, (rating.Segment(period, plan),), used, printed)
+
+    then = side(after, days_then, then_wh, 0)
+    now = side(then.days.ends_on, days_now, now_wh, extra)
+    found = explanation.drivers(now, then)
+    assert set(found) == set(explanation.KINDS)
+    assert sum(found.values()) == now.total - then.total
+    if days_now == days_then:
+        assert found["DAYS"] == 0
+
+
+def test_a_stretch_keeps_the_average_day():
+    rows = [np.array([n, 2 * n], dtype=np.int64) for n in range(10, 40)]
+    longer = explanation.stretch(rows, 33)
+    assert len(longer) == 33
+    assert sum(int(r.sum()) for r in longer) == round(sum(int(r.sum()) for r in rows) * Decimal(33) / 30)

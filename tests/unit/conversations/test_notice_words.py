@@ -1,0 +1,55 @@
+"""Every notice in both languages, on every medium; a text message fits one segment of 160."""
+
+from datetime import UTC, datetime
+
+import pytest
+
+from core import wording
+from core.conversations.house import house
+from core.settings import Settings
+
+HOUSE = house(Settings())
+START, END = datetime(2026, 12, 24, 15, 30, tzinfo=UTC), datetime(2026, 12, 24, 19, 30, tzinfo=UTC)
+LONG = {
+    "area": "Brightwater North 12",
+    "starts_at": START,
+    "ends_at": END,
+    "back_at": END,
+    "at": END,
+    "crew": True,
+    "total": "1284.12",
+    "amount": "1284.12",
+    "refunded": "1000.00",
+    "due_on": "2026-12-28",
+    "day": "2026-12-28",
+    "excess_kwh": "112.4",
+    "cost": "38.10",
+    "number": "SR-001234",
+    "work": "NEW_CONNECTION",
+    "status": "IN_PROGRESS",
+    "tariff": "RES-FLAT",
+    "starts_on": "2026-12-28",
+    "until": "2027-01-28",
+    "program": "program.appliance_recycling.name",
+    "instalments": [{"due_on": "2026-12-28", "amount": "321.03"}] * 4,
+    "what": "PHONE",
+    "masked": "•••1001",
+}
+KINDS = sorted(kind for kind in wording.kinds("en") if kind.startswith("notice."))
+
+
+def test_both_languages_have_the_same_notices() -> None:
+    assert sorted(kind for kind in wording.kinds("es") if kind.startswith("notice.")) == KINDS
+    assert {"notice.appointment_reminder", "notice.tariff_switched", "notice.contact_changed"} <= set(KINDS)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("locale", ["en", "es"])
+def test_a_notice_is_worded(kind: str, locale: str) -> None:
+    for medium in wording.MEDIA:
+        said = wording.render(kind, LONG, locale=locale, medium=medium, house=HOUSE)
+        assert said.text and "{" not in said.text and said.subject
+    text = wording.render(kind, LONG, locale=locale, medium="sms", house=HOUSE).text
+    assert len(text) <= 160, (len(text), text)
+    for later in ("back_at", "until", "cost"):
+        wording.render(kind, {**LONG, later: None}, locale=locale, medium="sms", house=HOUSE)

@@ -1,0 +1,251 @@
+"""The pure part of metering: forecasts, what is unusual, facts for tips, shares, files."""
+
+import pathlib
+from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from core import errors, periods
+from metering import anomalies, forecast, plausibility, profile, savings, usage, views
+from metering.formats import csv, greenbutton
+from metering.quality import Quality
+
+YEAR = np.load(pathlib.Path(__file__).parents[1] / "rating/data/pvsamv1_residential_load.npz")["mwh"] // 1000
+FIRST = date(2018, 1, 1)
+HOURS = YEAR.reshape(365, 24).astype(np.float64)
+DAYS = [FIRST + timedelta(days=n) for n in range(365)]
+
+
+# forecast
+
+
+def test_a_steady_week_is_forecast_exactly_and_today_is_not_over() -> None:
+    week = [10_000, 11_000, 10_500, 10_000, 12_000, 20_000, 18_000]
+    daily = {
+        date(2026, 9, 1) + timedelta(days=n): week[(date(2026, 9, 1) + timedelta(days=n)).weekday()] for n in range(84)
+    }
+    period = periods.Days(date(2026, 11, 5), date(2026, 12, 5))
+    found = forecast.forecast(daily, period, date(2026, 11, 23))
+    assert found is not None
+    assert found.so_far_wh == sum(daily[d] for d in periods.Days(date(2026, 11, 5), date(2026, 11, 23)))
+    assert found.likely_wh == sum(week[d.weekday()] for d in period)
+    assert found.low_wh < found.likely_wh < found.high_wh
+    assert (found.days_left, found.basis_days) == (12, 56)
+
+
+def test_the_range_holds_about_as_often_as_it_says_and_narrows() -> None:
+    totals = dict(zip(DAYS, HOURS.sum(axis=1).astype(int).tolist(), strict=True))
+    held, widths = [], []
+    for n in range(60, 334, 7):
+        period = periods.Days(DAYS[n], DAYS[n] + timedelta(days=30))
+        truth = sum(totals[day] for day in period)
+        spans = []
+        for today in (period.starts_on + timedelta(days=8), period.starts_on + timedelta(days=24)):
+            found = forecast.forecast({d: wh for d, wh in totals.items() if d < today}, period, today)
+            assert found is not None
+            assert found.low_wh <= found.likely_wh <= found.high_wh
+            assert found.low_wh >= found.so_far_wh
+            held.append(found.low_wh <= truth <= found.high_wh)
+            spans.append(found.high_wh - found.low_wh)
+        widths.append(spans[1] < spans[0])
+    assert 0.65 < np.mean(held) < 0.97
+    assert np.mean(widths) > 0.95
+
+
+def test_a_finished_period_is_a_fact_and_nothing_known_is_no_forecast() -> None:
+    period = periods.Days(date(2026, 10, 1), date(2026, 11, 1))
+    found = forecast.forecast(dict.fromkeys(period, 7), period, date(2026, 11, 5))
+    assert found is not None
+    assert (found.low_wh, found.likely_wh, found.high_wh, found.days_left) == (217, 217, 217, 0)
+    assert forecast.forecast({}, period, date(2026, 10, 5)) is None
+    assert forecast.forecast({date(2026, 10, 9): 5}, period, date(2026, 10, 5)) is None  # the future is not history
+
+
+def test_last_years_season_is_leaned_on() -> None:
+    cold = {date(2025, 9, 1) + timedelta(days=n): 10_000 if n < 90 else 20_000 for n in range(150)}
+    this = {date(2026, 9, 1) + timedelta(days=n): 10_000 for n in range(90)}
+    period = periods.Days(date(2026, 11, 30), date(2026, 12, 30))
+    blind = forecast.forecast(this, period, date(2026, 11, 30))
+    seeing = forecast.forecast(cold | this, period, date(2026, 11, 30))
+    assert blind is not None and seeing is not None
+    assert blind.likely_wh == 300_000
+    assert seeing.likely_wh > 400_000
+    assert seeing.high_wh >= 600_000 * 0.75
+
+
+# what is unusual
+
+
+def judged(hours: np.ndarray, day: int) -> set[str]:
+    return {f.kind for f in anomalies.detect(DAYS[day - 56 : day + 1], hours[day - 56 : day + 1])}
+
+
+def test_an_ordinary_year_is_quiet_and_the_future_does_not_matter() -> None:
+    alerts = [judged(HOURS, n) for n in range(56, 365)]
+    assert sum("SPIKE" in kinds for kinds in alerts) <= 3
+    assert sum("HIGH_DAY" in kinds for kinds in alerts) <= 9
+    changed = HOURS.copy()
+    changed[101:] *= 9
+    assert judged(changed, 100) == judged(HOURS, 100)
+
+
+@pytest.mark.parametrize(
+    ("kind", "change"),
+    [
+        ("SPIKE", lambda h: h.__setitem__((100, 14), 9_000)),
+        ("HIGH_DAY", lambda h: h.__setitem__(100, h[100] * 3)),
+        ("STEP_UP", lambda h: h.__setitem__(slice(94, 101), h[94:101] * 2.2)),
+        ("NIGHT_BASE", lambda h: h.__setitem__((slice(98, 101), slice(0, 24)), h[98:101] + 400)),
+        ("ZERO", lambda h: h.__setitem__(100, 0)),
+        ("FLAT", lambda h: h.__setitem__(100, 450)),
+    ],
+)
+def test_each_kind_is_found(kind: str, change) -> None:
+    hours = HOURS.copy()
+    assert kind not in judged(hours, 100)
+    change(hours)
+    assert kind in judged(hours, 100)
+
+
+def test_nothing_is_said_without_history_or_about_a_day_with_gaps() -> None:
+    hours = HOURS.copy()
+    hours[100, 14] = 9_000
+    assert anomalies.detect(DAYS[90:101], hours[90:101]) == ()
+    hours[100, 3] = np.nan
+    assert judged(hours, 100) == set()
+
+
+def test_local_hours_of_the_days_the_clock_shifts() -> None:
+    start = datetime(2026, 10, 31, 4, tzinfo=UTC)  # midnight in New York; 1 November has 25 hours
+    clock = [periods.local(start + timedelta(minutes=30 * n), "America/New_York") for n in range(2 * 73)]
+    laid = anomalies.by_local_hour(
+        np.full(len(clock), 50), np.array([c.toordinal() for c in clock]), np.array([c.hour for c in clock]),
+        clock[0].toordinal(), 3,
+    )  # fmt: skip
+    assert laid.tolist() == [[100.0] * 24] * 3
+    spring = datetime(2026, 3, 8, 5, tzinfo=UTC)
+    clock = [periods.local(spring + timedelta(hours=n), "America/New_York") for n in range(23)]
+    laid = anomalies.by_local_hour(
+        np.full(23, 70), np.array([c.toordinal() for c in clock]), np.array([c.hour for c in clock]),
+        clock[0].toordinal(), 1,
+    )  # fmt: skip
+    assert laid.tolist() == [[70.0] * 24]
+
+
+# facts for tips
+
+
+def test_shares_of_a_made_up_load() -> None:
+    hour = np.tile(np.arange(24, dtype=np.int8), 364)
+    day = np.repeat(np.arange(364), 24)
+    month = np.array([(date(2018, 1, 1) + timedelta(days=int(d))).month - 1 for d in day], dtype=np.int8)
+    weekend = day % 7 >= 5
+    wh = np.full(len(hour), 100, dtype=np.int64)
+    wh[(hour >= 16) & (hour < 21) & ~weekend] = 500
+    wh[month == 6] += 300
+    load = savings.facts(wh, 60, hour, month, weekend)
+    assert load is not None
+    assert load.base_wh == 100
+    assert load.peak_share == round(100 * wh[(hour >= 16) & (hour < 21) & ~weekend].sum() / wh.sum())
+    assert load.summer_excess is not None and load.summer_excess > 40
+    assert load.winter_excess == pytest.approx(0, abs=2)
+    assert load.highest_hour_wh == 800
+    assert savings.facts(wh[: 24 * 27], 60, hour[: 24 * 27], month[: 24 * 27], weekend[: 24 * 27]) is None
+
+
+# shares and gaps
+
+
+@given(st.integers(0, 10**9), st.lists(st.integers(0, 1000), min_size=1, max_size=60).filter(any))
+@settings(max_examples=50)
+def test_spreading_loses_nothing(total: int, weights: list[int]) -> None:
+    shares = profile.spread(total, weights)
+    assert shares.sum() == total
+    assert (shares >= 0).all()
+    assert all(share <= total * weight / sum(weights) + 1 for share, weight in zip(shares, weights, strict=True))
+
+
+def test_short_gaps_are_bridged_and_long_ones_take_the_usual() -> None:
+    wh = np.tile(np.arange(24, dtype=np.int64) * 100, 28)
+    short, long = 24 * 10 + 5, 24 * 14
+    gappy = wh.copy()
+    gappy[short : short + 2] = -1
+    gappy[long : long + 24] = -1
+    filled, made = profile.fill(gappy, 168)
+    assert filled.tolist() == wh.tolist()
+    assert int(made.sum()) == 26
+    nothing, made = profile.fill(np.full(10, -1), 168)
+    assert (nothing == -1).all() and not made.any()
+
+
+@pytest.mark.parametrize(
+    ("text", "value", "reason"),
+    [
+        ("00123", 123, None), ("12.345", 12345, None), ("12,345.6", 12345, None), ("12345,6", 12345, None),
+        (" 12 345 kWh", 12345, None), ("-5", None, "NOT_A_NUMBER"), ("1e5", None, "NOT_A_NUMBER"),
+        ("", None, "NOT_A_NUMBER"),
+        ("٣٤٥", None, "NOT_A_NUMBER"), ("1234567", None, "TOO_MANY_DIGITS"), ("0012345", 12345, None),
+    ],
+)  # fmt: skip
+def test_how_people_write_what_a_dial_shows(text: str, value: int | None, reason: str | None) -> None:
+    found = plausibility.parse(text, 5)
+    assert found == (None if value is None else Decimal(value), reason)
+
+
+def test_bill_periods_run_from_cycle_day_to_cycle_day() -> None:
+    assert usage.bill_period(5, date(2026, 11, 23)) == periods.Days(date(2026, 11, 5), date(2026, 12, 5))
+    assert usage.bill_period(28, date(2026, 3, 1)) == periods.Days(date(2026, 2, 28), date(2026, 3, 28))
+    assert usage.bill_period(5, date(2026, 11, 5)).starts_on == date(2026, 11, 5)
+
+
+# files
+
+
+def test_csv_comes_back_as_it_went() -> None:
+    text = "start,kwh\n2026-11-01T00:00:00-04:00,0.100\n2026-11-01T00:15:00-04:00,0.2505\n"
+    reads = csv.parse(text)
+    assert reads.starts_at == datetime(2026, 11, 1, 4, tzinfo=UTC)
+    assert (reads.interval_minutes, reads.kwh, reads.places) == (15, (Decimal("0.100"), Decimal("0.2505")), 4)
+
+
+def series(wh: list[int], minutes: int = 60) -> views.Series:
+    codes = [int(Quality.MISSING if value < 0 else Quality.ACTUAL) for value in wh]
+    return views.Series(
+        datetime(2026, 11, 1, 4, tzinfo=UTC),
+        minutes,
+        np.array(wh, dtype=np.int64),
+        np.array(codes, dtype=np.uint8),
+    )
+
+
+@given(st.lists(st.integers(-1, 50_000), min_size=2, max_size=120), st.sampled_from([15, 30, 60]))
+@settings(max_examples=30, deadline=None)
+def test_green_button_comes_back_as_it_went(wh: list[int], minutes: int) -> None:
+    given_ = series([5, *wh, 7], minutes)
+    text = greenbutton.export(given_, usage_point="1", timezone="America/New_York", now=given_.starts_at)
+    back = greenbutton.parse(text)
+    assert (back.starts_at, back.interval_minutes) == (given_.starts_at, minutes)
+    assert list(back.wh) == given_.wh.tolist()
+
+
+def test_green_button_keeps_estimates_apart_and_names_nobody() -> None:
+    given_ = series([100, 200])
+    given_.quality[1] = Quality.ESTIMATED
+    text = greenbutton.export(given_, usage_point="4711", timezone="America/New_York", now=given_.starts_at)
+    assert b"4711" not in text
+    assert greenbutton.parse(text).quality == (Quality.ACTUAL, Quality.ESTIMATED)
+    assert b"<espi:tzOffset>-18000</espi:tzOffset>" in text
+
+
+@pytest.mark.parametrize(
+    "content",
+    [b"", b"<feed", b"<feed/>", b'<!DOCTYPE x [<!ENTITY a "b">]><feed>&a;</feed>',
+     b'<f xmlns:e="http://naesb.org/espi"><e:IntervalReading><e:value>x</e:value></e:IntervalReading></f>'],
+)  # fmt: skip
+def test_what_is_not_green_button_is_refused(content: bytes) -> None:
+    with pytest.raises(errors.Invalid, match=r"reads\.unreadable"):
+        greenbutton.parse(content)
