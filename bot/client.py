@@ -35,6 +35,7 @@ class RasaAssistant:
         self._urls = tuple(url.rstrip("/") for url in urls)
         self._timeout = (http.CONNECT_SECONDS, timeout)
         self._session = session or requests.Session()
+        self._session.trust_env = False  # a private address: no proxy, and no search for one at every turn
         self._headers = {"Authorization": f"Bearer {token}"}
 
     def ask(self, turn: Turn) -> Answer:

@@ -11,10 +11,10 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from datetime import datetime
 from decimal import Decimal
-from typing import Any
+from typing import Any, cast
 
 import psycopg
-from sqlalchemy import BigInteger, DateTime, Engine, Identity, MetaData, Numeric, Text, create_engine, event, text
+from sqlalchemy import BigInteger, DateTime, Engine, Identity, MetaData, Numeric, Table, Text, create_engine, event
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.exc import InvalidatePoolError
 from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column, sessionmaker
@@ -43,6 +43,11 @@ class Base(DeclarativeBase):
         dict[str, Any]: JSONB(),
         list[Any]: JSONB(),
     }
+
+
+def table(row: type[Base]) -> Table:
+    """This will give a row's table, for statements that are made once and need no objects."""
+    return cast(Table, row.__table__)
 
 
 def primary_key() -> Mapped[int]:
@@ -101,11 +106,6 @@ def sessions(engine: Engine) -> sessionmaker[Session]:
 def after_commit(session: Session, call: Callable[[], None]) -> None:
     """This will queue a call for when the transaction has been committed; it is dropped on rollback."""
     session.info.setdefault("after_commit", []).append(call)
-
-
-def forgettable(session: Session) -> None:
-    """This will let the transaction end without waiting for the disk: what a power cut takes of it is done again."""
-    session.execute(text("SET LOCAL synchronous_commit TO off"))
 
 
 @contextmanager

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from core import wording
+from core.conversations import hearing
 from core.conversations import queries as talks
 from core.ports import Outbound
 
@@ -15,12 +16,10 @@ STRINGS = (
 )  # fmt: skip
 
 
-def message(said: talks.Message, locale: str) -> dict[str, Any]:
+def message(said: hearing.Line, conversation_id: int, locale: str) -> dict[str, Any]:
     """This will give one message as JSON: only what its reader may see."""
-    mine = said.direction == "IN"
-    client_id = (said.external_id or "").partition(":")[2] if mine else ""
     return {
-        "id": f"{said.conversation_id}-{said.seq}",
+        "id": f"{conversation_id}-{said.seq}",
         "seq": said.seq,
         "from": said.author.lower(),
         "name": said.staff_name,
@@ -29,15 +28,15 @@ def message(said: talks.Message, locale: str) -> dict[str, Any]:
         "attachments": [shown for a in said.attachments if (shown := _attachment(a)) is not None],
         "locale": locale,
         "at": said.created_at.isoformat(),
-        "client_id": client_id or None,
+        "client_id": said.client_id,
     }
 
 
-def status(talk: talks.Conversation | None) -> dict[str, Any]:
-    """This will give the state of the talk: who has the floor, and whether it is open."""
+def status(talk: hearing.Heard | None) -> dict[str, Any]:
+    """This will give the state of the talk: who has the floor, and in which language it is."""
     if talk is None:
         return {"floor": "bot", "open": True, "locale": None}
-    return {"floor": talk.floor.lower(), "open": talk.status == "OPEN", "locale": talk.locale}
+    return {"floor": talk.floor.lower(), "open": True, "locale": talk.locale}
 
 
 def event(name: str, data: Mapping[str, Any], id: str | None = None) -> str:

@@ -13,6 +13,7 @@ from werkzeug.exceptions import TooManyRequests
 from channels import edge
 from channels.web_chat import limits, parse, render, visitors, wakeups
 from core import errors, log
+from core.conversations import hearing
 from core.conversations import operations as conversations
 from core.conversations import queries as talks
 from core.hub import Hub
@@ -203,13 +204,15 @@ class _Desk:
     def feed(self, identity: str, at: tuple[int, int]) -> _Feed:
         """This will read what a page has not seen: of the open conversation, from its cursor on."""
         with self.hub.transaction() as session:
-            talk = self.talk(session, identity)
-            if talk is None:
-                return _Feed(at, [], render.status(None))
-            after = at[1] if at[0] == talk.id else 0
-            said = talks.list_messages(session, conversation_id=talk.id, after_seq=after)
-        last = (talk.id, said[-1].seq) if said else (talk.id, after)
-        return _Feed(last, [render.message(m, talk.locale) for m in said], render.status(talk))
+            talk = hearing.hear(
+                session, channel="WEB", identity_kind="VISITOR", identity=identity, known_id=at[0], after_seq=at[1]
+            )
+        if talk is None:
+            return _Feed(at, [], render.status(None))
+        number = talk.conversation_id
+        seen = at[1] if at[0] == number else 0
+        last = (number, talk.lines[-1].seq if talk.lines else seen)
+        return _Feed(last, [render.message(line, number, talk.locale) for line in talk.lines], render.status(talk))
 
     def stream(self, identity: str, at: tuple[int, int]) -> Iterator[str]:
         """This will give the events of a page: first what it missed, then what comes."""

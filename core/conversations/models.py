@@ -214,4 +214,3 @@ class InteractionRow(db.Base):
     inbound: Mapped[int] = mapped_column(default=0)
     outbound: Mapped[int] = mapped_column(default=0)
     handed_off: Mapped[bool] = mapped_column(default=False)
-    summary: Mapped[str] = mapped_column(default="")

@@ -6,7 +6,7 @@ from datetime import datetime
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from core import crypto, errors, ports, wording
+from core import crypto, errors, outbox, ports, wording
 from core.accounts import addresses
 from core.accounts import operations as accounts_operations
 from core.accounts import queries as accounts
@@ -111,7 +111,7 @@ def mark_verified(
     row.customer_id = row.recognised_customer_id = customer_id
     row.level, row.verified_until = level, until
     session.flush()
-    segments.touch(session, conversation=row, seqs=[], direction="IN", now=now)
+    outbox.record_facts(session, [segments.touch(session, conversation=row, seqs=[], direction="IN", now=now)], now=now)
 
 
 def change_contact(

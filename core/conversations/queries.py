@@ -13,6 +13,7 @@ from core.accounts import queries as accounts
 from core.conversations import models
 
 WHATSAPP_WINDOW = timedelta(hours=24)
+_NO_WISH = frozenset(("nlu_fallback", "inform", "identity_verified", "returned_from_staff", "affirm", "deny"))
 
 
 @dataclass(frozen=True)
@@ -406,8 +407,14 @@ def _interaction(row: models.InteractionRow) -> Interaction:
         row.inbound,
         row.outbound,
         row.handed_off,
-        row.summary,
+        _summary(row),
     )
+
+
+def _summary(row: models.InteractionRow) -> str:
+    wishes = [intent.replace("_", " ") for intent in row.intents if intent not in _NO_WISH]
+    parts = [row.channel, ", ".join(wishes) or "-", f"{row.inbound} in / {row.outbound} out"]
+    return " · ".join([*parts, "handoff"] if row.handed_off else parts)
 
 
 def _with_choices(session: Session, rows: Sequence[models.MessageRow]) -> tuple[Message, ...]:

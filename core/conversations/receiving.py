@@ -9,7 +9,7 @@ from sqlalchemy import select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
-from core import crypto, outbox, ports, redaction
+from core import crypto, db, outbox, ports, redaction
 from core.accounts import operations as accounts_operations
 from core.accounts import queries as accounts
 from core.conversations import keywords, models, segments, sending, threads
@@ -18,6 +18,13 @@ from core.settings import Settings
 
 LONGEST = 65_536
 _IN_DIALOGUE = timedelta(minutes=10)
+_INSERT = (
+    insert(db.table(models.MessageRow))
+    .on_conflict_do_nothing(
+        index_elements=["channel", "direction", "external_id"], index_where=models.MessageRow.external_id.is_not(None)
+    )
+    .returning(models.MessageRow.id)
+)
 
 
 @dataclass(frozen=True)
@@ -64,50 +71,40 @@ def receive_message(
     SMS and WhatsApp are dealt with here. Facts ``message.received`` and ``conversation.touched``.
     """
     external_id = _external_id(inbound)
-    known = _find(session, inbound.channel, external_id)
-    if known is not None:
-        return known
-    identity = threads.lock_identity(
+    sender = threads.lock_identity(
         session,
         channel=inbound.channel,
         kind=inbound.identity_kind,
         value=threads.normal_identity(inbound.identity_kind, _clean(inbound.identity)),
         now=now,
         inbound=True,
+        external_id=external_id,
     )
-    conversation = _conversation(session, identity, inbound, now, settings)
+    if sender.known is not None:
+        return _known(session, inbound.channel, external_id)
+    conversation = _conversation(session, sender, inbound, now, settings)
     values = _content(session, conversation, inbound, now, settings)
-    said = _keyword(session, conversation, identity, values["text"], now) if not values["payload"] else None
+    said = _keyword(session, conversation, sender, values["text"], now) if not values["payload"] else None
     automatic = bool(inbound.raw.get("automatic"))
     if said is not None:
         values["status"] = "KEYWORD"
     elif automatic or not answer:
         values["status"] = "SILENT"
+    values |= {
+        "conversation_id": conversation.id,
+        "seq": threads.next_seq(conversation, now),
+        "channel": inbound.channel,
+        "external_id": external_id,
+        "created_at": now,
+        "provider_at": inbound.provider_ts,
+    }
     with session.no_autoflush:  # the conversation's changes go with those below, once
-        message_id = session.scalar(
-            insert(models.MessageRow)
-            .values(
-                conversation_id=conversation.id,
-                seq=threads.next_seq(conversation, now),
-                channel=inbound.channel,
-                external_id=external_id,
-                created_at=now,
-                provider_at=inbound.provider_ts,
-                **values,
-            )
-            .on_conflict_do_nothing(
-                index_elements=["channel", "direction", "external_id"],
-                index_where=models.MessageRow.external_id.is_not(None),
-            )
-            .returning(models.MessageRow.id)
-        )
+        message_id = session.scalar(_INSERT, values)
     if message_id is None:  # whoever held the lock brought it, or another sender did: the first one counts
         session.expire(conversation)
-        clash = _find(session, inbound.channel, external_id)
-        assert clash is not None
-        return clash
+        return _known(session, inbound.channel, external_id)
     conversation.last_inbound_at = now
-    segments.touch(
+    touched = segments.touch(
         session,
         conversation=conversation,
         seqs=[conversation.last_seq],
@@ -115,17 +112,14 @@ def receive_message(
         now=now,
         idle_seconds=settings.segment_idle,
     )
-    fact_id = None
+    news = [touched]
+    if said is None and answer and not automatic:
+        ids = {"conversation_id": conversation.id, "message_id": message_id}
+        news.insert(0, outbox.News("message.received", f"conversation:{conversation.id}", ids))
+    facts = outbox.record_facts(session, news, now=now)
     if said is not None:
-        _heed(session, conversation, identity, message_id, said, values["text"], now, settings)
-    elif answer and not automatic:
-        fact_id = outbox.record_fact(
-            session,
-            "message.received",
-            key=f"conversation:{conversation.id}",
-            payload={"conversation_id": conversation.id, "message_id": message_id},
-            now=now,
-        )
+        _heed(session, conversation, sender, message_id, said, values["text"], now, settings)
+    fact_id = facts[0] if len(news) > 1 else None
     return Received(
         conversation.id,
         conversation.token,
@@ -152,12 +146,12 @@ def resolve_choice(session: Session, *, token: str, conversation_id: int, now: d
 
 def _conversation(
     session: Session,
-    identity: models.ChannelIdentityRow,
+    sender: threads.Sender,
     inbound: Inbound,
     now: datetime,
     settings: Settings,
 ) -> models.ConversationRow:
-    row = threads.find(session, identity=identity, thread_hint=_hint(inbound), now=now)
+    row = threads.find(session, sender=sender, thread_hint=_hint(inbound), now=now)
     signed_in = inbound.customer_id if inbound.channel == "WEB" else None
     if row is not None and row.level == 3 and row.customer_id != signed_in:
         # somebody signed out, or somebody else signed in, on this browser: what was said before is not theirs to see
@@ -170,7 +164,7 @@ def _conversation(
     if row is None:
         row = threads.open_conversation(
             session,
-            identity=identity,
+            sender=sender,
             locale=inbound.locale,
             locales=settings.locales,
             default_locale=settings.default_locale,
@@ -202,10 +196,10 @@ def _content(
             data = {"choice": "unknown"}
     text, redacted = redaction.redact(text)
     digest = None
-    if payload is None and accounts.find_pending_verification(session, conversation_id=conversation.id, now=now):
-        text, code = redaction.take_code(text)
-        if code is not None:
-            digest, redacted = accounts.code_digest(settings.secret_key, code), True
+    without, code = redaction.take_code(text) if payload is None else (text, None)
+    if code is not None and accounts.find_pending_verification(session, conversation_id=conversation.id, now=now):
+        text, redacted = without, True
+        digest = accounts.code_digest(settings.secret_key, code)
     if len(text) > LONGEST:
         text = f"{text[:LONGEST]} […{len(text) - LONGEST}]"
     return {
@@ -226,13 +220,13 @@ def _content(
 def _keyword(
     session: Session,
     conversation: models.ConversationRow,
-    identity: models.ChannelIdentityRow,
+    sender: threads.Sender,
     text: str,
     now: datetime,
 ) -> keywords.Meaning | None:
     if not keywords.may_mean(text, channel=conversation.channel):
         return None
-    opted_out = accounts.is_opted_out(session, contact_value=identity.value, channel=conversation.channel)
+    opted_out = accounts.is_opted_out(session, contact_value=sender.value, channel=conversation.channel)
     spoken = session.scalar(
         select(models.MessageRow.created_at)
         .where(
@@ -250,7 +244,7 @@ def _keyword(
 def _heed(
     session: Session,
     conversation: models.ConversationRow,
-    identity: models.ChannelIdentityRow,
+    sender: threads.Sender,
     message_id: int,
     said: keywords.Meaning,
     text: str,
@@ -260,7 +254,7 @@ def _heed(
     if said in ("STOP", "START"):
         accounts_operations.record_consent(
             session,
-            contact_value=identity.value,
+            contact_value=sender.value,
             customer_id=conversation.recognised_customer_id,
             channel=conversation.channel,
             granted=said == "START",
@@ -292,7 +286,7 @@ def _hint(inbound: Inbound) -> str | None:
     return _clean(inbound.thread_hint)[:200] if inbound.thread_hint else None
 
 
-def _find(session: Session, channel: str, external_id: str) -> Received | None:
+def _known(session: Session, channel: str, external_id: str) -> Received:
     row = session.execute(
         select(
             models.MessageRow.id,
@@ -308,8 +302,8 @@ def _find(session: Session, channel: str, external_id: str) -> Received | None:
             models.MessageRow.direction == "IN",
             models.MessageRow.external_id == external_id,
         )
-    ).one_or_none()
-    return Received(row.conversation_id, row.token, row.id, row.seq, True, row.floor, row.text) if row else None
+    ).one()
+    return Received(row.conversation_id, row.token, row.id, row.seq, True, row.floor, row.text)
 
 
 def _clean(value: Any) -> Any:

@@ -3,14 +3,25 @@
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
-from sqlalchemy import select
+from sqlalchemy import text
 from sqlalchemy.orm import Session
 
 from core import outbox
 from core.conversations import models
 
 IDLE_SECONDS = 30 * 60
-_NO_WISH = frozenset(("nlu_fallback", "inform", "identity_verified", "returned_from_staff", "affirm", "deny"))
+
+# every message passes here twice, so extending the running segment is one statement; its conversation is held
+_EXTEND = text("""
+    UPDATE interaction
+    SET last_seq = greatest(last_seq, :last), last_at = :now, customer_id = :customer_id,
+        inbound = inbound + :inbound, outbound = outbound + :outbound, handed_off = handed_off OR :handed_off,
+        intents = CASE WHEN CAST(:intent AS text) IS NULL OR jsonb_exists(intents, :intent) THEN intents
+                       ELSE intents || to_jsonb(CAST(:intent AS text)) END
+    WHERE last_at >= :since AND id = (
+        SELECT id FROM interaction WHERE conversation_id = :conversation_id ORDER BY id DESC LIMIT 1)
+    RETURNING id
+""")
 
 
 def touch(
@@ -23,57 +34,47 @@ def touch(
     intent: str | None = None,
     handed_off: bool = False,
     idle_seconds: int = IDLE_SECONDS,
-) -> int:
-    """This will extend the conversation's running segment, or open one after a pause, and tell of it.
+) -> outbox.News:
+    """This will extend the conversation's running segment, or open one after a pause.
 
-    Gives the segment's id. Fact ``conversation.touched``.
+    Gives the news ``conversation.touched`` for the caller to record with its own.
     """
-    with session.no_autoflush:  # what changed in the conversation is written with the segment, in one go
-        row = session.scalars(
-            select(models.InteractionRow)
-            .where(models.InteractionRow.conversation_id == conversation.id)
-            .order_by(models.InteractionRow.id.desc())
-            .limit(1)
-        ).one_or_none()
     last = max(seqs, default=conversation.last_seq)
-    if row is None or now - row.last_at > timedelta(seconds=idle_seconds):
+    inbound, outbound = (len(seqs), 0) if direction == "IN" else (0, len(seqs))
+    customer_id = conversation.customer_id or conversation.recognised_customer_id
+    segment_id = session.scalar(
+        _EXTEND,
+        {
+            "conversation_id": conversation.id,
+            "last": last,
+            "now": now,
+            "since": now - timedelta(seconds=idle_seconds),
+            "customer_id": customer_id,
+            "inbound": inbound,
+            "outbound": outbound,
+            "handed_off": handed_off,
+            "intent": intent or None,
+        },
+    )
+    if segment_id is None:
         row = models.InteractionRow(
             conversation_id=conversation.id,
+            customer_id=customer_id,
             channel=conversation.channel,
             first_seq=max(1, min(seqs, default=conversation.last_seq)),
             last_seq=max(1, last),
             started_at=now,
             last_at=now,
-            intents=[],
-            inbound=0,
-            outbound=0,
-            handed_off=False,
-            summary="",
+            intents=[intent] if intent else [],
+            inbound=inbound,
+            outbound=outbound,
+            handed_off=handed_off,
         )
         session.add(row)
-    row.last_seq, row.last_at = max(row.last_seq, last), now
-    row.customer_id = conversation.customer_id or conversation.recognised_customer_id
-    if direction == "IN":
-        row.inbound += len(seqs)
-    else:
-        row.outbound += len(seqs)
-    if intent and intent not in row.intents:
-        row.intents = [*row.intents, intent]
-    row.handed_off = row.handed_off or handed_off
-    row.summary = _summary(row)
-    if row.id is None:
         session.flush()
-    outbox.record_fact(
-        session,
+        segment_id = row.id
+    return outbox.News(
         "conversation.touched",
-        key=f"conversation:{conversation.id}",
-        payload={"conversation_id": conversation.id, "interaction_id": row.id},
-        now=now,
+        f"conversation:{conversation.id}",
+        {"conversation_id": conversation.id, "interaction_id": segment_id},
     )
-    return row.id
-
-
-def _summary(row: models.InteractionRow) -> str:
-    wishes = [intent.replace("_", " ") for intent in row.intents if intent not in _NO_WISH]
-    parts = [row.channel, ", ".join(wishes) or "-", f"{row.inbound} in / {row.outbound} out"]
-    return " · ".join([*parts, "handoff"] if row.handed_off else parts)

@@ -25,6 +25,9 @@ _AGAIN = ":again"
 OPTED_OUT_CODES = frozenset(["21610", "channel.opted_out", "sms.opted_out", "recipient.opted_out"])
 _NOTICE_CHANNELS = {"OUTAGE": ("SMS", "WHATSAPP", "EMAIL"), "SERVICE": ("WHATSAPP", "EMAIL", "SMS")}
 _NOTICE_CHANNELS_ELSE = ("WHATSAPP", "SMS", "EMAIL")
+# every answer passes through these: they are made once
+_INSERT = insert(db.table(models.MessageRow)).returning(models.MessageRow.id)
+_OFFER = insert(db.table(models.ChoiceRow))
 
 
 @dataclass
@@ -225,16 +228,16 @@ def send_to(
     `hidden`: sealed values that the wording needs and the stored text must not hold (a one-time code): the text is
     stored with dots and worded again at the moment of sending.
     """
-    identity = threads.lock_identity(
+    sender = threads.lock_identity(
         session, channel=channel, kind=contact.kind, value=contact.value, now=now, inbound=False
     )
     conversation = None
     if channel != "EMAIL":  # a notice by e-mail is a thread of its own
-        conversation = threads.find(session, identity=identity, thread_hint=None, now=now)
+        conversation = threads.find(session, sender=sender, thread_hint=None, now=now)
     if conversation is None:
         conversation = threads.open_conversation(
             session,
-            identity=identity,
+            sender=sender,
             locale=customer.locale,
             locales=(customer.locale,),
             default_locale=customer.locale,
@@ -403,76 +406,78 @@ def _store(
     purpose: str | None = None,
     staff_name: str | None = None,
 ) -> int:
-    row = models.MessageRow(
-        conversation_id=conversation.id,
-        seq=threads.next_seq(conversation, now),
-        direction="OUT",
-        author=author,
-        channel=conversation.channel,
-        text="\n\n".join(draft.texts),
-        subject=draft.subject if conversation.channel == "EMAIL" else None,
-        html=_html(draft) if conversation.channel == "EMAIL" else None,
-        ssml=" ".join(draft.ssmls) if conversation.channel == "VOICE" else None,
-        kind=draft.kind,
-        data=draft.data,
-        attachments=[],
-        headers={},
-        status="SENT" if conversation.channel in FETCHED else "OWED",
-        status_at=now,
-        in_reply_to=in_reply_to,
-        created_at=now,
-        notice_key=notice_key,
-        purpose=purpose,
-        staff_name=staff_name,
-        redacted=False,
-    )
-    session.add(row)
-    session.flush()
+    message_id: int = session.execute(
+        _INSERT,
+        {
+            "conversation_id": conversation.id,
+            "seq": threads.next_seq(conversation, now),
+            "direction": "OUT",
+            "author": author,
+            "channel": conversation.channel,
+            "text": "\n\n".join(draft.texts),
+            "subject": draft.subject if conversation.channel == "EMAIL" else None,
+            "html": _html(draft) if conversation.channel == "EMAIL" else None,
+            "ssml": " ".join(draft.ssmls) if conversation.channel == "VOICE" else None,
+            "kind": draft.kind,
+            "data": dict(draft.data),
+            "attachments": [],
+            "headers": {},
+            "redacted": False,
+            "status": "SENT" if conversation.channel in FETCHED else "OWED",
+            "status_at": now,
+            "in_reply_to": in_reply_to,
+            "created_at": now,
+            "notice_key": notice_key,
+            "purpose": purpose,
+            "staff_name": staff_name,
+        },
+    ).scalar_one()
     if draft.choices:
+        numbered = zip(numbering.numbers([c.label for c in draft.choices]), draft.choices, strict=True)
         session.execute(
-            insert(models.ChoiceRow),
+            _OFFER,
             [
                 {
                     "token": crypto.token(12),
                     "conversation_id": conversation.id,
-                    "message_id": row.id,
+                    "message_id": message_id,
                     "number": number,
                     "label": choice.label,
                     "payload": choice.payload,
                     "expires_at": now + threads.IDLE[conversation.channel],
                 }
-                for number, choice in zip(
-                    numbering.numbers([c.label for c in draft.choices]), draft.choices, strict=True
-                )
+                for number, choice in numbered
             ],
         )
-    if conversation.channel in FETCHED:
-        _wake(session, conversation, row.id)
-        return row.id
-    outbox.record_fact(
-        session,
-        "message.owed",
-        key=f"conversation:{conversation.id}",
-        payload={"conversation_id": conversation.id, "message_id": row.id},
-        now=now,
-    )
-    return row.id
-
-
-def _wake(session: Session, conversation: models.ConversationRow, message_id: int) -> None:
-    """An open page is woken to fetch what is new; one that is not woken looks again by itself."""
-    publish = session.info.get("publish")
-    identity = session.get(models.ChannelIdentityRow, conversation.identity_id)
-    if publish is not None and identity is not None and conversation.channel == "WEB":
-        db.after_commit(session, lambda: publish(f"chat:{identity.value}", str(message_id)))
+    return message_id
 
 
 def _told(
     session: Session, conversation: models.ConversationRow, ids: Sequence[int], now: datetime, intent: str | None
 ) -> None:
-    if ids:
-        seqs = range(conversation.last_seq - len(ids) + 1, conversation.last_seq + 1)
-        segments.touch(session, conversation=conversation, seqs=list(seqs), direction="OUT", now=now, intent=intent)
+    """What was stored is owed to its channel, and the CRM will hear of it; an open page is woken to fetch what is new
+    (one that is not woken looks again by itself).
+    """
+    if not ids:
+        return
+    seqs = range(conversation.last_seq - len(ids) + 1, conversation.last_seq + 1)
+    touched = segments.touch(
+        session, conversation=conversation, seqs=list(seqs), direction="OUT", now=now, intent=intent
+    )
+    owed = [
+        outbox.News(
+            "message.owed",
+            f"conversation:{conversation.id}",
+            {"conversation_id": conversation.id, "message_id": message_id},
+        )
+        for message_id in ids
+        if conversation.channel not in FETCHED
+    ]
+    outbox.record_facts(session, [*owed, touched], now=now)
+    publish = session.info.get("publish")
+    if publish is not None and conversation.channel == "WEB":
+        identity = session.get_one(models.ChannelIdentityRow, conversation.identity_id)
+        db.after_commit(session, lambda: publish(f"chat:{identity.value}", str(ids[-1])))
 
 
 def _html(draft: _Draft) -> str | None:

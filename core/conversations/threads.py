@@ -3,8 +3,7 @@
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import select
-from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy import DateTime, Text, bindparam, select, text
 from sqlalchemy.orm import Session
 
 from core import crypto
@@ -28,61 +27,103 @@ class Found:
     identity: models.ChannelIdentityRow
 
 
+@dataclass(frozen=True)
+class Sender:
+    """Who writes on a channel, held until the transaction ends; `known` is the message of the id that was asked for."""
+
+    id: int
+    channel: str
+    kind: str
+    value: str
+    known: int | None
+
+
+# Every message passes here, so these statements are made once, and each says as much as it can.
+_HOLD_SENDER = text("""
+    INSERT INTO channel_identity (channel, kind, value, first_seen_at, last_inbound_at)
+    VALUES (:channel, :kind, :value, :now, :inbound_at)
+    ON CONFLICT (channel, kind, value)
+    DO UPDATE SET last_inbound_at = coalesce(excluded.last_inbound_at, channel_identity.last_inbound_at)
+    RETURNING id, (
+        SELECT id FROM message WHERE channel = :channel AND direction = 'IN' AND external_id = :external_id) AS known
+""").bindparams(bindparam("inbound_at", type_=DateTime(timezone=True)), bindparam("external_id", type_=Text()))
+_HOLD = (
+    select(models.ConversationRow, models.ChannelIdentityRow)
+    .join(models.ChannelIdentityRow, models.ChannelIdentityRow.id == models.ConversationRow.identity_id)
+    .where(models.ConversationRow.id == bindparam("conversation_id"))
+    .with_for_update(of=models.ConversationRow)
+)
+_OPEN = select(models.ConversationRow).where(
+    models.ConversationRow.identity_id == bindparam("identity_id"), models.ConversationRow.status == "OPEN"
+)
+_GOES_ON = {
+    "VOICE": _OPEN.where(models.ConversationRow.thread_key == bindparam("hint")),
+    "EMAIL": _OPEN.where(models.ConversationRow.token == bindparam("hint")),
+    "": _OPEN,
+}
+_GOES_ON = {
+    channel: query.order_by(models.ConversationRow.id.desc()).limit(1).with_for_update()
+    for channel, query in _GOES_ON.items()
+}
+
+
 def normal_identity(kind: str, value: str) -> str:
     """This will give an identity as it is stored; what is no phone or address (a short code) is kept as it came."""
     return addresses.normalise(kind, value) or value.strip()
 
 
 def lock_identity(
-    session: Session, *, channel: str, kind: str, value: str, now: datetime, inbound: bool
-) -> models.ChannelIdentityRow:
+    session: Session,
+    *,
+    channel: str,
+    kind: str,
+    value: str,
+    now: datetime,
+    inbound: bool,
+    external_id: str | None = None,
+) -> Sender:
     """This will make or find a sender and hold its row until the transaction ends.
 
     Everything that opens conversations of one sender queues here, so that ten first messages at once open one.
     """
-    row = models.ChannelIdentityRow
-    statement = insert(row).values(
-        channel=channel, kind=kind, value=value, first_seen_at=now, last_inbound_at=now if inbound else None
-    )
-    changes = {"last_inbound_at": now} if inbound else {"value": value}
-    return session.scalars(
-        statement.on_conflict_do_update(index_elements=["channel", "kind", "value"], set_=changes).returning(row),
-        execution_options={"populate_existing": True},
+    row = session.execute(
+        _HOLD_SENDER,
+        {
+            "channel": channel,
+            "kind": kind,
+            "value": value,
+            "now": now,
+            "inbound_at": now if inbound else None,
+            "external_id": external_id,
+        },
     ).one()
+    return Sender(row.id, channel, kind, value, row.known)
 
 
 def lock_conversation(session: Session, conversation_id: int) -> Found:
     """This will hold a conversation's row until the transaction ends; NoResultFound when there is none."""
     row, identity = session.execute(
-        select(models.ConversationRow, models.ChannelIdentityRow)
-        .join(models.ChannelIdentityRow, models.ChannelIdentityRow.id == models.ConversationRow.identity_id)
-        .where(models.ConversationRow.id == conversation_id)
-        .with_for_update(of=models.ConversationRow),
-        execution_options={"populate_existing": True},
+        _HOLD, {"conversation_id": conversation_id}, execution_options={"populate_existing": True}
     ).one()
+    session.info["spoken_to"] = identity  # kept at hand: whoever wakes the page needs it again
     return Found(row, identity)
 
 
-def find(
-    session: Session, *, identity: models.ChannelIdentityRow, thread_hint: str | None, now: datetime
-) -> models.ConversationRow | None:
+def find(session: Session, *, sender: Sender, thread_hint: str | None, now: datetime) -> models.ConversationRow | None:
     """This will find the conversation a sender goes on with, and hold it; one that rested too long is closed instead.
 
     A call is its own conversation. An e-mail goes on with the thread its token names, and only when that thread is with
     this very sender: a token quoted by somebody else opens a thread of their own.
     """
-    row = models.ConversationRow
-    query = select(row).where(row.identity_id == identity.id, row.status == "OPEN")
-    if identity.channel == "VOICE":
-        query = query.where(row.thread_key == thread_hint)
-    elif identity.channel == "EMAIL":
-        query = query.where(row.token == (thread_hint or ""))
+    hinted = sender.channel in _GOES_ON
     found = session.scalars(
-        query.order_by(row.id.desc()).limit(1).with_for_update(), execution_options={"populate_existing": True}
+        _GOES_ON[sender.channel if hinted else ""],
+        {"identity_id": sender.id, **({"hint": thread_hint or ""} if hinted else {})},
+        execution_options={"populate_existing": True},
     ).one_or_none()
     if found is None:
         return None
-    if found.floor == "BOT" and now - found.last_message_at > IDLE[identity.channel]:
+    if found.floor == "BOT" and now - found.last_message_at > IDLE[sender.channel]:
         close(found, now)
         return None
     return found
@@ -91,7 +132,7 @@ def find(
 def open_conversation(
     session: Session,
     *,
-    identity: models.ChannelIdentityRow,
+    sender: Sender,
     locale: str | None,
     locales: tuple[str, ...],
     default_locale: str,
@@ -101,13 +142,13 @@ def open_conversation(
     customer: accounts.Customer | None = None,
 ) -> models.ConversationRow:
     """This will open a conversation with a sender; whoever owns the address is recognised, which proves nothing."""
-    if customer is None and identity.kind in ("PHONE", "EMAIL"):
-        customer = accounts.find_customer_by_contact(session, kind=identity.kind, value=identity.value)
+    if customer is None and sender.kind in ("PHONE", "EMAIL"):
+        customer = accounts.find_customer_by_contact(session, kind=sender.kind, value=sender.value)
     spoken = locale if locale in locales else (customer.locale if customer else default_locale)
     row = models.ConversationRow(
         token=crypto.token(),
-        channel=identity.channel,
-        identity_id=identity.id,
+        channel=sender.channel,
+        identity_id=sender.id,
         thread_key=thread_key,
         locale=spoken,
         recognised_customer_id=customer.id if customer else None,

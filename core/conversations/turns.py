@@ -10,10 +10,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import func, select
-from sqlalchemy.orm import Session
+from sqlalchemy import ARRAY, BigInteger, any_, bindparam, select
+from sqlalchemy import text as sql
+from sqlalchemy.orm import Session, attributes
 
-from core import db, errors, outbox, ports
+from core import errors, outbox, ports
 from core.conversations import emergency, handoffs, language, models, sending, threads
 from core.conversations.house import house
 from core.settings import Settings
@@ -22,6 +23,33 @@ HEARD_BY_ASSISTANT = 1000  # characters: more than that tells it nothing new
 _LONGEST_BURST = 5  # times the quiet time: then a customer who never stops is answered in the middle
 CALLBACK = "/hub_callback"
 IDENTITY_VERIFIED = "/identity_verified"
+
+# every turn passes through these: they are made once
+_WAITING = (
+    select(models.MessageRow)
+    .where(models.MessageRow.conversation_id == bindparam("conversation_id"), models.MessageRow.status == "RECEIVED")
+    .order_by(models.MessageRow.seq)
+    .limit(50)
+)
+_UNANSWERED = (
+    select(models.MessageRow)
+    .where(
+        models.MessageRow.id == any_(bindparam("ids", type_=ARRAY(BigInteger))), models.MessageRow.status == "RECEIVED"
+    )
+    .order_by(models.MessageRow.seq)
+)
+_SETTLE = sql(
+    "UPDATE conversation SET turn_id = :turn WHERE id = :held RETURNING set_config('synchronous_commit', 'off', true)"
+)
+_OFFERED = sql("""
+    SELECT choice.number, choice.label, choice.payload, choice.message_id
+    FROM choice JOIN message ON message.id = choice.message_id
+    WHERE choice.conversation_id = :conversation_id AND choice.expires_at > :now AND message.seq < :seq
+      AND message.seq > (
+        SELECT coalesce(max(seq), 0) FROM message
+        WHERE conversation_id = :conversation_id AND direction = 'IN' AND seq < :seq)
+    ORDER BY message.seq DESC, choice.number
+""")
 
 
 @dataclass(frozen=True)
@@ -65,15 +93,14 @@ def take(session: Session, *, conversation_id: int, message_id: int, settings: S
         if problem is not None:
             answer(session, conversation, run, [problem], author="SYSTEM", settings=settings, now=now)
             return None
-    conversation.turn_id = str(run[-1].id)
-    session.flush()
-    db.forgettable(session)  # nothing was said or done yet
+    turn_id = str(run[-1].id)
+    _settle(session, conversation, turn_id)
     return Taken(
         conversation_id,
         tuple(row.id for row in run),
         ports.Turn(
             conversation=conversation.token,
-            turn_id=conversation.turn_id,
+            turn_id=turn_id,
             channel=conversation.channel,
             locale=conversation.locale,
             text=None if payload else text[:HEARD_BY_ASSISTANT],
@@ -115,12 +142,7 @@ def answer(
 def unanswered(session: Session, taken: Taken) -> tuple[models.ConversationRow, list[models.MessageRow]]:
     """This will hold the conversation and give those messages of a turn that nobody has answered meanwhile."""
     conversation = threads.lock_conversation(session, taken.conversation_id).conversation
-    rows = session.scalars(
-        select(models.MessageRow)
-        .where(models.MessageRow.id.in_(taken.message_ids), models.MessageRow.status == "RECEIVED")
-        .order_by(models.MessageRow.seq),
-        execution_options={"populate_existing": True},
-    )
+    rows = session.scalars(_UNANSWERED, {"ids": list(taken.message_ids)}, execution_options={"populate_existing": True})
     return conversation, list(rows)
 
 
@@ -150,14 +172,13 @@ def person() -> ports.Choice:
 
 
 def _waiting(session: Session, conversation_id: int) -> list[models.MessageRow]:
-    return list(
-        session.scalars(
-            select(models.MessageRow)
-            .where(models.MessageRow.conversation_id == conversation_id, models.MessageRow.status == "RECEIVED")
-            .order_by(models.MessageRow.seq)
-            .limit(50)
-        )
-    )
+    return list(session.scalars(_WAITING, {"conversation_id": conversation_id}))
+
+
+def _settle(session: Session, conversation: models.ConversationRow, turn_id: str) -> None:
+    """Nothing was said or done yet, so this alone need not wait for the disk."""
+    session.execute(_SETTLE, {"held": conversation.id, "turn": turn_id})
+    attributes.set_committed_value(conversation, "turn_id", turn_id)
 
 
 def _settled(conversation: models.ConversationRow, waiting: Sequence[models.MessageRow]) -> int | None:
@@ -297,26 +318,7 @@ def _chosen(
     if len(run) != 1 or not 0 < len(text) <= 80:
         return None
     number = number_of(text) if conversation.channel != "WEB" else None
-    before = (
-        select(func.coalesce(func.max(models.MessageRow.seq), 0))
-        .where(
-            models.MessageRow.conversation_id == conversation.id,
-            models.MessageRow.direction == "IN",
-            models.MessageRow.seq < run[0].seq,
-        )
-        .scalar_subquery()
-    )
-    offered = session.execute(
-        select(models.ChoiceRow.number, models.ChoiceRow.label, models.ChoiceRow.payload, models.ChoiceRow.message_id)
-        .join(models.MessageRow, models.MessageRow.id == models.ChoiceRow.message_id)
-        .where(
-            models.ChoiceRow.conversation_id == conversation.id,
-            models.ChoiceRow.expires_at > now,
-            models.MessageRow.seq > before,
-            models.MessageRow.seq < run[0].seq,
-        )
-        .order_by(models.MessageRow.seq.desc(), models.ChoiceRow.number)
-    ).all()
+    offered = session.execute(_OFFERED, {"conversation_id": conversation.id, "now": now, "seq": run[0].seq}).all()
     last = [row for row in offered if row.message_id == offered[0].message_id]
     for row in last:
         if _plain(row.label) == _plain(text):

@@ -854,7 +854,6 @@ def upgrade() -> None:
     sa.Column('inbound', sa.BigInteger(), nullable=False),
     sa.Column('outbound', sa.BigInteger(), nullable=False),
     sa.Column('handed_off', sa.Boolean(), nullable=False),
-    sa.Column('summary', sa.Text(), nullable=False),
     sa.CheckConstraint("channel IN ('WEB', 'SMS', 'WHATSAPP', 'EMAIL', 'VOICE')", name=op.f('ck_interaction_channel')),
     sa.CheckConstraint('last_seq >= first_seq', name=op.f('ck_interaction_seq')),
     sa.ForeignKeyConstraint(['conversation_id'], ['conversation.id'], name=op.f('fk_interaction_conversation_id')),
