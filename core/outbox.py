@@ -150,11 +150,15 @@ class Subscriber:
 
 @dataclass(frozen=True)
 class News:
-    """A fact that is about to be recorded. `key` orders: see `record_fact`."""
+    """A fact that is about to be recorded. `key` orders: see `record_fact`.
+
+    Without `bell` whoever records it also runs what is owed, at once; should that fail, the sweep finds it.
+    """
 
     name: str
     key: str
     payload: Mapping[str, Any]
+    bell: bool = True
 
 
 def record_fact(session: Session, name: str, *, key: str, payload: Mapping[str, Any], now: datetime) -> int:
@@ -185,7 +189,9 @@ def record_facts(session: Session, news: Sequence[News], *, now: datetime) -> li
             "due": [now + timedelta(seconds=each.after) for _, each in asked],
         },
     ).all()
-    bells = [(row.id, by_name[row.place, row.subscriber]) for row in rows if row.id is not None]
+    bells = [
+        (row.id, by_name[row.place, row.subscriber]) for row in rows if row.id is not None and news[row.place - 1].bell
+    ]
     urgent = [(delivery_id, each.queue) for delivery_id, each in bells if not each.after]
     if urgent:
         ring = session.info["ring"]

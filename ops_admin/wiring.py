@@ -28,7 +28,7 @@ from core.settings import Settings
 from crm_sync import limiter
 from crm_sync import web as crm_web
 from crm_sync.hubspot import HubSpot
-from ops_admin import config, worker
+from ops_admin import config, lane, worker
 from ops_admin.console import web as console_web
 from ops_admin.subscriptions import SUBSCRIPTIONS
 
@@ -53,7 +53,7 @@ def build_web(settings: Settings) -> tuple[Hub, Doors]:
     wakes = wakeups.Wakeups(settings.redis_url)
     hub = _build(settings, wakes, pool_size=30)
     doors = (
-        web_chat_web.blueprint(hub, wakes, signed_in=lambda request: _signed_in(hub)),
+        web_chat_web.blueprint(lane.beside(hub), wakes, signed_in=lambda request: _signed_in(hub)),
         sms_web.blueprint(hub),
         whatsapp_web.blueprint(hub),
         email_web.blueprint(hub),

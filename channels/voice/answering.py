@@ -9,7 +9,7 @@ from core.conversations import handlers
 from core.hub import Hub
 
 WAIT_SECONDS = 2.0
-_LOOK_AGAIN = 0.1
+_LOOK_AGAIN = 0.05
 
 
 class Answering:

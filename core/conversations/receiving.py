@@ -115,7 +115,9 @@ def receive_message(
     news = [touched]
     if said is None and answer and not automatic:
         ids = {"conversation_id": conversation.id, "message_id": message_id}
-        news.insert(0, outbox.News("message.received", f"conversation:{conversation.id}", ids))
+        # a caller waits on the line: the call's own request answers
+        bell = inbound.channel != "VOICE"
+        news.insert(0, outbox.News("message.received", f"conversation:{conversation.id}", ids, bell=bell))
     facts = outbox.record_facts(session, news, now=now)
     if said is not None:
         _heed(session, conversation, sender, message_id, said, values["text"], now, settings)

@@ -222,11 +222,11 @@ class Stack:
         box = self._own("sandbox", "sandbox", "--port", str(sandbox), probe=sandbox)
         site = self._own("web", "web", "--port", str(web), probe=web)
         self._own("worker", "worker", "--queues", "turns,default")
-        self._own("crm-worker", "worker", "--queues", "crm", "--threads", "4", "--no-clock")
+        self._own("crm-worker", "worker", "--queues", "crm", "--threads", "4", "--no-clock", niceness=5)
         for child, seconds in ((actions, 60), (box, 60), (site, 60), (assistant, 180)):
             self.supervisor.wait_ready(child, seconds)
 
-    def _own(self, name: str, *arguments: str, probe: int | None = None) -> supervisor.Child:
+    def _own(self, name: str, *arguments: str, probe: int | None = None, niceness: int = 0) -> supervisor.Child:
         path = "/health" if name == "actions" else "/healthz"
         return self.supervisor.add(
             supervisor.Child(
@@ -235,6 +235,7 @@ class Stack:
                 environment=self.environment,
                 directory=_PROJECT,
                 ready=(lambda: _answers(f"http://127.0.0.1:{probe}{path}")) if probe else lambda: True,
+                niceness=niceness,
             )
         )
 

@@ -33,6 +33,7 @@ class Child:
     ready: Callable[[], bool] = lambda: True
     stop_signal: signal.Signals = signal.SIGTERM
     stop_seconds: float = 12.0
+    niceness: int = 0  # above zero: what nobody waits for lets the others go first
     launch: Callable[[], subprocess.Popen[bytes]] | None = None  # for servers that start themselves
     process: subprocess.Popen[bytes] | None = None
     restarts: int = 0
@@ -98,16 +99,21 @@ class Supervisor:
             time.sleep(0.2)
 
     def stop(self) -> None:
-        """This will stop the children, last started first, each in its own gentle way."""
+        """This will stop the children, each in its own gentle way: the programs together, then their servers."""
         self.stopping = True
-        for child in reversed(self.children):
-            if child.alive and child.process:
-                child.process.send_signal(child.stop_signal)
+        for group in (
+            [child for child in self.children if child.launch is None],
+            [child for child in reversed(self.children) if child.launch is not None],
+        ):
+            running = [(child, child.process) for child in group if child.alive and child.process]
+            for child, process in running:
+                process.send_signal(child.stop_signal)
+            for child, process in running:
                 try:
-                    child.process.wait(child.stop_seconds)
+                    process.wait(child.stop_seconds)
                 except subprocess.TimeoutExpired:
-                    child.process.kill()
-                    child.process.wait(5)
+                    process.kill()
+                    process.wait(5)
 
     def tail(self, child: Child, lines: int = 25) -> str:
         """This will give the end of a child's log."""
@@ -131,5 +137,16 @@ class Supervisor:
                 cwd=child.directory,
                 env={**os.environ, **child.environment},
                 start_new_session=True,
-                preexec_fn=embedded.die_with_parent(child.stop_signal),
+                preexec_fn=_before(child),
             )
+
+
+def _before(child: Child) -> Callable[[], None]:
+    """What a child does before it becomes its program."""
+    die = embedded.die_with_parent(child.stop_signal)
+
+    def prepare() -> None:
+        die()
+        os.nice(child.niceness)
+
+    return prepare
