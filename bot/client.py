@@ -82,9 +82,13 @@ class RasaAssistant:
             return False
 
     def _url(self, conversation: str) -> str:
-        """A stable hash: Python's own differs between processes."""
-        number = int.from_bytes(hashlib.sha256(conversation.encode()).digest()[:8], "big")
-        return self._urls[number % len(self._urls)]
+        return owner(self._urls, conversation)
+
+
+def owner(urls: Sequence[str], conversation: str) -> str:
+    """This will give the process a conversation belongs to, by a stable hash (Python's own differs by process)."""
+    number = int.from_bytes(hashlib.sha256(conversation.encode()).digest()[:8], "big")
+    return urls[number % len(urls)]
 
 
 def _answer(body: Mapping[str, Any]) -> Answer:

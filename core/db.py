@@ -14,7 +14,19 @@ from decimal import Decimal
 from typing import Any, cast
 
 import psycopg
-from sqlalchemy import BigInteger, DateTime, Engine, Identity, MetaData, Numeric, Table, Text, create_engine, event
+from sqlalchemy import (
+    BigInteger,
+    Connection,
+    DateTime,
+    Engine,
+    Identity,
+    MetaData,
+    Numeric,
+    Table,
+    Text,
+    create_engine,
+    event,
+)
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.exc import InvalidatePoolError
 from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column, sessionmaker
@@ -126,6 +138,19 @@ def transaction(factory: sessionmaker[Session], **info: Any) -> Iterator[Session
         session.close()
     for call in session.info["after_commit"]:
         call()
+
+
+@contextmanager
+def single(factory: sessionmaker[Session]) -> Iterator[Connection]:
+    """This will give a connection for one statement, which is its own transaction: two trips fewer to the server."""
+    bind = factory.kw["bind"]
+    if isinstance(bind, Engine):
+        with bind.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+            yield connection
+    else:  # a session bound to a connection takes part in that one's transaction
+        with factory() as session:
+            yield session.connection()
+            session.commit()
 
 
 def in_transaction() -> bool:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
+from sqlalchemy import Connection
 from sqlalchemy.orm import Session, sessionmaker
 
 from core import db, ports
@@ -48,6 +49,10 @@ class Hub:
         """This will open the one transaction of an edge."""
         info: dict[str, Any] = {"subscriptions": self.subscriptions, "ring": self.ring, "publish": self.publish}
         return db.transaction(self.sessions, **info)
+
+    def single(self) -> AbstractContextManager[Connection]:
+        """This will give a connection for one statement that is its own transaction."""
+        return db.single(self.sessions)
 
     def subscriber(self, name: str) -> Subscriber:
         """This will give a subscriber by its name; KeyError when nothing in this hub bears it."""

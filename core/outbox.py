@@ -294,8 +294,8 @@ def _before(earlier: Any) -> Any:
 def _claim(hub: "Hub", delivery_id: int) -> tuple[str, str, Fact, int] | None:
     now = hub.now()
     lease = crypto.token(9)
-    with hub.transaction() as session:
-        row = session.execute(
+    with hub.single() as connection:
+        row = connection.execute(
             _CLAIM, {"id": delivery_id, "now": now, "lease": lease, "until": now + LEASE}
         ).one_or_none()
     if row is None:
@@ -304,15 +304,14 @@ def _claim(hub: "Hub", delivery_id: int) -> tuple[str, str, Fact, int] | None:
 
 
 def _close(hub: "Hub", delivery_id: int, lease: str, state: str, error: str | None) -> str:
-    with hub.transaction() as session:
-        row = session.execute(
+    with hub.single() as connection:
+        row = connection.execute(
             _CLOSE, {"id": delivery_id, "lease": lease, "state": state, "error": error, "now": hub.now()}
         ).one_or_none()
-        if row is None:
-            return "LOST"  # the lease ran out and somebody else has it: their mark counts
-        if row.following is not None:
-            queue = hub.subscriber(row.subscriber).queue
-            db.after_commit(session, lambda: hub.ring([(row.following, queue)]))
+    if row is None:
+        return "LOST"  # the lease ran out and somebody else has it: their mark counts
+    if row.following is not None:
+        hub.ring([(row.following, hub.subscriber(row.subscriber).queue)])
     if state == "DEAD":
         logger.error("delivery_dead", extra={"delivery_id": delivery_id, "reason": error})
     return state

@@ -2,6 +2,7 @@
 
 import os
 import signal
+import sys
 
 from ops_admin.stack import embedded
 
@@ -19,3 +20,4 @@ control_socket_disable = True
 def post_fork(server: object, worker: object) -> None:
     """Workers die with their master, even when it is killed."""
     embedded.die_with_parent(signal.SIGTERM)()
+    sys.setswitchinterval(0.001)  # many short turns beside each other: none waits long for its next one

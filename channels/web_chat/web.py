@@ -60,7 +60,8 @@ def blueprint(hub: Hub, wakes: wakeups.Wakeups, signed_in: SignedIn | None = Non
         inbound = parse.inbound(body, identity=identity, now=hub.now(), customer_id=desk.customer())
         with hub.transaction() as session:
             received = conversations.receive_message(session, inbound=inbound, now=hub.now(), settings=hub.settings)
-        wakes.publish(visitors.topic(identity), str(received.message_id))  # the visitor's other pages
+        if received.floor != "BOT":  # else the assistant's answer wakes the visitor's other pages as well
+            wakes.publish(visitors.topic(identity), str(received.message_id))
         message_id = f"{received.conversation_id}-{received.seq}"
         response = jsonify(id=message_id, duplicate=received.duplicate, text=received.text)
         response.status_code = 200 if received.duplicate else 202
@@ -203,9 +204,9 @@ class _Desk:
 
     def feed(self, identity: str, at: tuple[int, int]) -> _Feed:
         """This will read what a page has not seen: of the open conversation, from its cursor on."""
-        with self.hub.transaction() as session:
+        with self.hub.single() as connection:
             talk = hearing.hear(
-                session, channel="WEB", identity_kind="VISITOR", identity=identity, known_id=at[0], after_seq=at[1]
+                connection, channel="WEB", identity_kind="VISITOR", identity=identity, known_id=at[0], after_seq=at[1]
             )
         if talk is None:
             return _Feed(at, [], render.status(None))

@@ -5,8 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import text
-from sqlalchemy.orm import Session
+from sqlalchemy import Connection, text
 
 
 @dataclass(frozen=True)
@@ -52,12 +51,12 @@ _HEARD = text("""
 
 
 def hear(
-    session: Session, *, channel: str, identity_kind: str, identity: str, known_id: int, after_seq: int
+    connection: Connection, *, channel: str, identity_kind: str, identity: str, known_id: int, after_seq: int
 ) -> Heard | None:
     """This will give what was said in the open conversation with a sender after a line of it; after none when the
     conversation known is another. None when no conversation is open.
     """
-    rows = session.execute(
+    rows = connection.execute(
         _HEARD,
         {
             "channel": channel,

@@ -91,14 +91,14 @@ class Stack:
             migrate.upgrade(self.environment["DATABASE_URL"])
         training = self._begin_training()
         # a model that is there already is loaded while the rest comes up: loading it takes longest
-        assistant = self._assistant(self._finish_training(training)) if _done_within(training, 3.0) else None
+        assistants = self._assistants(self._finish_training(training)) if _done_within(training, 3.0) else []
         with self.progress.step("Brightwater Power: customers, reads, bills"):
             self._seed()
-        if assistant is None:
+        if not assistants:
             with self.progress.step("The assistant's model, trained from its sentences"):
-                assistant = self._assistant(self._finish_training(training))
+                assistants = self._assistants(self._finish_training(training))
         with self.progress.step("Assistant, actions, web, workers, sandbox"):
-            self._processes(assistant)
+            self._processes(assistants)
         self.write_run()
 
     def run(self) -> None:
@@ -150,7 +150,7 @@ class Stack:
             "REDIS_URL": self.valkey.url(),
             "PUBLIC_BASE_URL": web,
             "ALLOWED_ORIGINS": json.dumps([web, sandbox]),
-            "RASA_URLS": json.dumps([f"http://127.0.0.1:{self.ports['assistant']}"]),
+            "RASA_URLS": json.dumps([f"http://127.0.0.1:{self.ports[name]}" for name in home.assistants()]),
             "TWILIO_API_BASE": f"{sandbox}/twilio/api.twilio.com",
             "WHATSAPP_TEMPLATES": json.dumps(twilio_shapes.template_ids()),
             "SENDGRID_API_BASE": f"{sandbox}/sendgrid",
@@ -205,25 +205,28 @@ class Stack:
         if done.returncode:
             raise RuntimeError(f"wattline {' '.join(arguments)} failed:\n{(done.stdout + done.stderr)[-3000:]}")
 
-    def _assistant(self, model: pathlib.Path) -> supervisor.Child:
+    def _assistants(self, model: pathlib.Path) -> list[supervisor.Child]:
+        return [self._assistant(name, model, self.ports[name]) for name in home.assistants()]
+
+    def _assistant(self, name: str, model: pathlib.Path, port: int) -> supervisor.Child:
         return self.supervisor.add(
             supervisor.Child(
-                "assistant",
-                lambda: rasa_command(str(ASSISTANT / ".venv/bin/python"), model, self.ports["assistant"]),
+                name,
+                lambda: rasa_command(str(ASSISTANT / ".venv/bin/python"), model, port),
                 environment={**self.environment, "PYTHONPATH": str(ASSISTANT)},
                 directory=ASSISTANT,
-                ready=lambda: _answers(f"http://127.0.0.1:{self.ports['assistant']}/webhooks/hub/"),
+                ready=lambda: _answers(f"http://127.0.0.1:{port}/webhooks/hub/"),
             )
         )
 
-    def _processes(self, assistant: supervisor.Child) -> None:
+    def _processes(self, assistants: Sequence[supervisor.Child]) -> None:
         web, sandbox = self.ports["web"], self.ports["sandbox"]
         actions = self._own("actions", "actions", "--port", str(self.ports["actions"]), probe=self.ports["actions"])
         box = self._own("sandbox", "sandbox", "--port", str(sandbox), probe=sandbox)
         site = self._own("web", "web", "--port", str(web), probe=web)
         self._own("worker", "worker", "--queues", "turns,default")
         self._own("crm-worker", "worker", "--queues", "crm", "--threads", "4", "--no-clock", niceness=5)
-        for child, seconds in ((actions, 60), (box, 60), (site, 60), (assistant, 180)):
+        for child, seconds in ((actions, 60), (box, 60), (site, 60), *((each, 180) for each in assistants)):
             self.supervisor.wait_ready(child, seconds)
 
     def _own(self, name: str, *arguments: str, probe: int | None = None, niceness: int = 0) -> supervisor.Child:

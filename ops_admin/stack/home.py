@@ -15,6 +15,7 @@ from ops_admin.stack import embedded
 
 _PREFERRED_PORTS = {"web": 8080, "sandbox": 8090}
 _PORTS = ("web", "sandbox", "assistant", "actions", "postgres", "valkey")
+ASSISTANTS = int(os.environ.get("WATTLINE_ASSISTANTS", "1"))  # as many processes of the assistant
 
 
 class Home:
@@ -60,6 +61,11 @@ class Home:
         temporary.replace(self.run_file)
 
 
+def assistants() -> list[str]:
+    """This will name the processes of the assistant: one, or as many as WATTLINE_ASSISTANTS says."""
+    return ["assistant", *(f"assistant-{number}" for number in range(2, ASSISTANTS + 1))]
+
+
 def default_path() -> pathlib.Path:
     """This will give the home named by WATTLINE_HOME, or `.wattline` here."""
     return pathlib.Path(os.environ.get("WATTLINE_HOME", ".wattline"))
@@ -97,7 +103,7 @@ def _key() -> str:
 
 def _ports(known: dict[str, int]) -> dict[str, int]:
     chosen: dict[str, int] = {}
-    for name in _PORTS:
+    for name in (*_PORTS, *assistants()[1:]):
         wanted = int(os.environ.get(f"WATTLINE_{name.upper()}_PORT", 0))
         candidates = [wanted] if wanted else [known.get(name, 0), _PREFERRED_PORTS.get(name, 0)]
         free = next((port for port in candidates if port and _free(port) and port not in chosen.values()), None)

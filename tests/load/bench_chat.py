@@ -34,12 +34,14 @@ from gevent import queue
 from locust import env as environments
 from twilio.request_validator import RequestValidator
 
+from bot.client import owner
 from core import db
 from tests.stack.running import RunningStack
 
 DOC = pathlib.Path(__file__).parents[2] / "docs" / "benchmarks.md"
 SAYINGS = ("hello", "what are your office hours", "are you a robot", "what can you help me with")
 PATIENCE = 15.0
+ASSISTANTS = 2  # processes: one takes one turn at a time, so an installation has one a core
 ACK, CHAT, VOICE, BARE = "webhook acknowledgement", "chat turn", "voice turn", "bare assistant turn"
 ALONE = "alone: "
 FLOOD = "webhooks only: "
@@ -52,7 +54,7 @@ class Bench:
     def __init__(self, run: dict[str, Any]) -> None:
         self.settings: dict[str, str] = run["environment"]
         self.web = self.settings["PUBLIC_BASE_URL"].rstrip("/")
-        self.rasa = str(json.loads(self.settings["RASA_URLS"])[0]).rstrip("/")
+        self.assistants = [str(url).rstrip("/") for url in json.loads(self.settings["RASA_URLS"])]
         self.engine = db.connect(self.settings["DATABASE_URL"], pool_size=2)
         self.signer = RequestValidator(self.settings["TWILIO_AUTH_TOKEN"])
         self.samples: dict[str, list[float]] = collections.defaultdict(list)
@@ -177,7 +179,8 @@ class Bare:
 
     def say(self, sender: str, text: str) -> None:
         body = {"sender": sender, "turn_id": uuid.uuid4().hex, "channel": "WEB", "locale": "en", "text": text}
-        answer = self.http.post(f"{self.bench.rasa}/webhooks/hub/webhook", json=body, timeout=PATIENCE)
+        own = owner(self.bench.assistants, sender)
+        answer = self.http.post(f"{own}/webhooks/hub/webhook", json=body, timeout=PATIENCE)
         answer.raise_for_status()
         if not answer.json()["messages"]:
             raise RuntimeError("the assistant was silent")
@@ -415,7 +418,8 @@ def main() -> int:
             with tempfile.TemporaryDirectory(prefix="wattline-bench-") as folder:
                 pathlib.Path(folder).chmod(0o755)  # PostgreSQL's own account reads it
                 # no waiting for the customer's next line: that pause is meant, and would hide what is measured
-                with RunningStack(pathlib.Path(folder) / "home", BURST_CHAT="0", BURST_TEXT="0") as stack:
+                quick = {"BURST_CHAT": "0", "BURST_TEXT": "0", "WATTLINE_ASSISTANTS": str(ASSISTANTS)}
+                with RunningStack(pathlib.Path(folder) / "home", **quick) as stack:
                     bench = Bench(stack.run)
                     measure(bench, options.seconds)
         thin = [name for name in (f"{ALONE}{CHAT}", f"{ALONE}{BARE}", ACK, VOICE) if len(bench.samples[name]) < FEWEST]
