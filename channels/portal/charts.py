@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from markupsafe import Markup
 
 _BOTTOM, _TOP = 28, 22
+_LETTER = 7  # how wide a figure of a label is, at most
 
 
 @dataclass(frozen=True)
@@ -24,12 +25,11 @@ class _Size:
     width: int
     height: int
     left: int
-    labels: int
 
 
-_WIDE = _Size("wide", 720, 250, 44, 16)
-_SLIM = _Size("slim", 360, 220, 40, 7)
-_HALF = _Size("half", 480, 250, 40, 8)
+_WIDE = _Size("wide", 720, 250, 44)
+_SLIM = _Size("slim", 360, 220, 40)
+_HALF = _Size("half", 480, 250, 40)
 
 
 def bars(series: Sequence[Bar], *, title: str, unit: str, half: bool = False) -> Markup:
@@ -47,7 +47,8 @@ def _draw(series: Sequence[Bar], title: str, unit: str, size: _Size) -> Markup:
     inner, right = size.height - _BOTTOM - _TOP, size.width - 16 if len(series) <= 13 else size.width - 4
     step = (right - size.left) / len(series)
     width = min(max(step * 0.72, 2), 46)
-    every = max(1, -(-len(series) // size.labels))
+    widest = max(len(bar.label) for bar in series) * _LETTER + 8
+    every = max(1, -(-widest // max(int(step), 1)))  # no label runs into the next
     parts = [
         Markup('<svg class="chart {}" viewBox="0 0 {} {}" role="img" aria-label="{}">').format(
             size.name, size.width, size.height, title
