@@ -1,0 +1,26 @@
+"""The bill itself: what stands on it (`content`), on paper (`pdf`) and on the screen (`page`). Pure.
+
+One description serves both: `content.content` puts a bill's figures in the words of a language, once.
+"""
+
+from billing.documents import content as contents
+from billing.documents import pdf
+from billing.documents.content import TEMPLATE_VERSION, Content
+from billing.documents.facts import BillDocument, Month, Regulator
+from billing.documents.words import line_measure, line_name
+
+__all__ = [
+    "TEMPLATE_VERSION",
+    "BillDocument",
+    "Content",
+    "Month",
+    "Regulator",
+    "bill_pdf",
+    "line_measure",
+    "line_name",
+]
+
+
+def bill_pdf(document: BillDocument, locale: str) -> bytes:
+    """This will draw a bill in a language ("en", "es") as a tagged PDF."""
+    return pdf.bill_pdf(contents.content(document, locale), document.issued_on)
