@@ -102,7 +102,7 @@ def content(d: BillDocument, locale: str) -> Content:
     """This will put a bill in the words of a language ("en", "es")."""
     say = wordings.words(locale, d.house)
     title = say("title", number=d.bill_number)
-    notes = [say("estimated")] if d.estimated else []
+    notes = [say("estimated")] if d.estimated and not d.history else []  # else it stands under the chart
     than = _than_last_year(d, say)
     return Content(
         locale=locale,
@@ -169,7 +169,7 @@ def _chart(d: BillDocument, say: wordings.Words) -> Chart | None:
         bars.append(Bar(label, value, float(month.daily / top), n == len(d.history) - 1, month.estimated))
         kind = "chart.bar_estimated" if month.estimated else "chart.bar"
         told.append(say(kind, month=f"{label} {month.ends_on.year}", value=value))
-    note = say("estimated_note") if any(m.estimated for m in d.history) and not d.estimated else ""
+    note = say("estimated") if d.estimated else say("estimated_note") if any(m.estimated for m in d.history) else ""
     return Chart(say("chart"), say("chart.alt", bars=", ".join(told)), tuple(bars), note)
 
 
@@ -245,14 +245,6 @@ def _pay(d: BillDocument, say: wordings.Words) -> Block:
         said = say("pay.bank.text", bank=plain(d.bank_details), reference=d.account_number)
         items.append((say("pay.bank"), said))
     items.append((say("pay.mail"), say("pay.mail.text")))
-    if d.late_fee_percent:
-        percent = say.trimmed(d.late_fee_percent, 4)
-        said = (
-            say("pay.late_grace.text", percent=percent, days=d.late_fee_grace_days)
-            if d.late_fee_grace_days
-            else say("pay.late.text", percent=percent)
-        )
-        items.append((say("pay.late"), said))
     items.append((say("pay.plan"), say("pay.plan.text")))
     return Block(say("pay"), tuple(items))
 
@@ -261,15 +253,21 @@ def _help(d: BillDocument, say: wordings.Words) -> Block:
     known = f"document.regulator.{d.regulator.code}" in say.known
     name = say(f"regulator.{d.regulator.code}" if known else "regulator.default")
     said = say("help.regulator.text", name=name, phone=d.regulator.phone, web=d.regulator.web)
-    return Block(
-        say("help"),
-        (
-            (say("help.ask"), say("help.ask.text", email=d.email)),
-            (say("help.dispute"), say("help.dispute.text")),
-            (say("help.regulator"), said),
-            (say("help.outage"), say("help.outage.text")),
-        ),
-    )
+    items = [
+        (say("help.ask"), say("help.ask.text", email=d.email)),
+        (say("help.dispute"), say("help.dispute.text")),
+        (say("help.regulator"), said),
+        (say("help.outage"), say("help.outage.text")),
+    ]
+    if d.late_fee_percent:
+        percent = say.trimmed(d.late_fee_percent, 4)
+        said = (
+            say("help.late_grace.text", percent=percent, days=d.late_fee_grace_days)
+            if d.late_fee_grace_days
+            else say("help.late.text", percent=percent)
+        )
+        items.insert(2, (say("help.late"), said))
+    return Block(say("help"), tuple(items))
 
 
 def _slip(d: BillDocument, say: wordings.Words) -> Slip:

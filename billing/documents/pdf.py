@@ -35,7 +35,7 @@ HALF = (FULL - GAP) / 2
 SLIP_TOP = 118.0
 FOOT = 44.0
 ROW = 13.0
-ITEM = 9.6
+ITEM = 9.2
 
 
 def bill_pdf(said: Content, issued_on: date) -> bytes:
@@ -55,7 +55,7 @@ class _Page:
             on=issued_on,
         )  # fmt: skip
         self.y = HEIGHT
-        self.floor = SLIP_TOP + 4
+        self.floor = SLIP_TOP
 
     def draw(self) -> bytes:
         said = self.said
@@ -144,7 +144,7 @@ class _Page:
                 self.text(x, self.y - 26, value, 10, "bold", INK)
             x += wide + gap
         self.rule(self.y - 35)
-        self.y -= 54
+        self.y -= 51
 
     def _usage(self) -> None:
         """The chart on the left, what is owed on the right."""
@@ -153,7 +153,7 @@ class _Page:
         self.y = min(chart, self._summary(RIGHT - 200, top, 200)) - 16
 
     def _chart(self, chart: Chart, x: float, top: float, wide: float) -> float:
-        w, tall = self.w, 66.0
+        w, tall = self.w, 60.0
         with w.tag("H2"):
             self.text(x, top, chart.title, 10.5, "bold", INK)
         base = top - 22 - tall
@@ -174,8 +174,7 @@ class _Page:
         y = base - 12
         if chart.note:
             with w.tag("P"):
-                self.text(x, y - 8, chart.note, 7, "text", SOFT)
-            y -= 8
+                y = self.paragraph(x, y - 8, wide, chart.note, 7.4, SOFT, 9.5) + 9.5
         return y
 
     def _summary(self, x: float, top: float, wide: float) -> float:
@@ -263,7 +262,7 @@ class _Page:
             return top
         with w.tag("H2"):
             self.text(x, top, table.title, 10.5, "bold", INK)
-        columns = [x + HALF * share for share in (0.40, 0.60, 0.79, 1.0)]
+        columns = [x + HALF * share for share in (0.35, 0.585, 0.785, 1.0)]
         y = top - 15
         with w.tag("Table"):
             with w.tag("TR"):
