@@ -209,9 +209,7 @@ def _than_last_year(d: BillDocument, say: wordings.Words) -> str:
 def _charges(d: BillDocument, say: wordings.Words) -> Table:
     rows = []
     for line in d.lines:
-        name = wordings.line_name(
-            line, locale=say.locale, house=d.house, among=d.lines, step_limit=d.step_limit
-        )
+        name = wordings.line_name(line, locale=say.locale, house=d.house, among=d.lines, step_limit=d.step_limit)
         rows.append((name, *wordings.line_measure(line, locale=say.locale, house=d.house), say.money(line.amount)))
     head = tuple(say(each) for each in ("what", "quantity", "price", "amount"))
     return Table(say("charges"), head, tuple(rows), (say("total"), say.money(d.total)))

@@ -124,7 +124,9 @@ def wrap(name: str, text: str, size: float, width: float) -> list[str]:
             if line:
                 lines.append(line)
             while shape(name, word).width * size > width and len(word) > 1:
-                cut = next(n for n in range(len(word) - 1, 0, -1) if shape(name, word[:n]).width * size <= width or n == 1)
+                cut = next(
+                    n for n in range(len(word) - 1, 0, -1) if shape(name, word[:n]).width * size <= width or n == 1
+                )
                 lines.append(word[:cut])
                 word = word[cut:]
             line = word
@@ -189,9 +191,7 @@ def _characters(cmap: bytes) -> dict[int, int]:
 
 def _file(tables: dict[bytes, bytes]) -> bytes:
     power = 1 << (len(tables).bit_length() - 1)
-    head = [
-        struct.pack(">IHHHH", 0x10000, len(tables), power * 16, power.bit_length() - 1, (len(tables) - power) * 16)
-    ]
+    head = [struct.pack(">IHHHH", 0x10000, len(tables), power * 16, power.bit_length() - 1, (len(tables) - power) * 16)]
     body, at = [], 12 + 16 * len(tables)
     for tag in sorted(tables):
         data = tables[tag]

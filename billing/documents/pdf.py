@@ -370,9 +370,7 @@ class _Page:
         page, of = self.said.pages
         return f"{page} {self.number} {of} {self.pages}"
 
-    def text(
-        self, x: float, y: float, text: str, size: float, face: str, color: Color, align: str = "left"
-    ) -> None:
+    def text(self, x: float, y: float, text: str, size: float, face: str, color: Color, align: str = "left") -> None:
         self.w.text(x, y, text, size, face, color, align)
 
     def paragraph(

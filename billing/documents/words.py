@@ -22,7 +22,9 @@ class Words:
         self.locale, self.house = locale, house
         self.known = wording.kinds(locale)
         self._said: dict[tuple[Any, ...], str] = {}
-        self._signs = [self._around(wording.filtered("money", s, locale=locale, house=house)) for s in (_SAMPLE, -_SAMPLE)]
+        self._signs = [
+            self._around(wording.filtered("money", s, locale=locale, house=house)) for s in (_SAMPLE, -_SAMPLE)
+        ]
         self._short = wording.filtered("number", _SAMPLE, locale=locale, house=house) == "1,234,567.89"
 
     def __call__(self, kind: str, **data: Any) -> str:
@@ -135,7 +137,9 @@ def _step(line: BillLine, among: Sequence[BillLine], limit: Decimal | None, say:
     same = [
         other
         for other in among
-        if other.code == line.code and (other.args.get("from"), other.args.get("to")) == days and other.unit == line.unit
+        if other.code == line.code
+        and (other.args.get("from"), other.args.get("to")) == days
+        and other.unit == line.unit
     ]
     if len({other.args.get("period") for other in same}) > 1:
         return say("step.number", number=number)  # the steps may go over all periods or each alone: not said here

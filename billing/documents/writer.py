@@ -99,7 +99,9 @@ class Writer:
         self._ink("rg", color)
         self._ops.append(_rounded(x, y, w, h, radius) + " f" if radius else f"{_n(x)} {_n(y)} {_n(w)} {_n(h)} re f")
 
-    def frame(self, x: float, y: float, w: float, h: float, color: tuple[float, ...], radius: float, line: float) -> None:
+    def frame(
+        self, x: float, y: float, w: float, h: float, color: tuple[float, ...], radius: float, line: float
+    ) -> None:
         """This will draw the outline of a rectangle."""
         self._mark()
         self._ink("RG", color)
