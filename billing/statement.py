@@ -74,6 +74,13 @@ class _Desk:
         people = sorted({a.customer_id for a in self.accounts.values()})
         self.customers = {c.id: c for c in accounts.list_customers(session, customer_ids=people)}
         self.agreements = {a.id: a for a in accounts.list_agreements(session, period=span, account_ids=account_ids)}
+        self.emails = {
+            c.id: point.value
+            for c in self.customers.values()
+            if c.kind == "BUSINESS"
+            for point in reversed(accounts.list_contact_points(session, customer_id=c.id))
+            if point.kind == "EMAIL"
+        }
         self.points = self._points(rows)
         self.lines = _lines(session, [r.id for r in rows])
         self.history = self._history(span)
@@ -90,7 +97,7 @@ class _Desk:
         account = self.accounts[row.account_id]
         customer = self.customers[account.customer_id]
         point = self.points[row.starts_on, self.agreements[row.agreement_id].service_point_id]
-        before, paid, other = self._carried(row)
+        before, paid, other = self._carried(row, row.issued_on)
         percent, grace = _late_fee(account.jurisdiction, account.customer_kind, row.issued_on)
         contact = compliance.rule(account.jurisdiction, "regulator", row.issued_on).values
         plan_ends_on, exit_fee = self._contract(row)
@@ -130,6 +137,7 @@ class _Desk:
             exit_fee=exit_fee,
             step_limit=self.limits.get(row.id),
             bank_details=settings.bank_details,
+            customer_email=self.emails.get(customer.id, ""),
         )
 
     def _points(self, rows: Sequence[models.BillRow]) -> Mapping[tuple[date, int], accounts.ServicePoint]:
@@ -181,22 +189,21 @@ class _Desk:
             out.setdefault(r.account_id, []).append(r)
         return out
 
-    def _carried(self, row: models.BillRow) -> tuple[Decimal, Decimal, Decimal]:
+    def _carried(self, row: models.BillRow, issued_on: date) -> tuple[Decimal, Decimal, Decimal]:
         """What was owed after the bill before; since then, payments (below zero), and fees and corrections.
 
         The days of the journals count, not the order they were loaded in: a bank's file may come late.
         """
         booked = [j for j in self.journals.get(row.account_id, ()) if j.key != f"bill:{row.id}"]
-        last = max(
-            (j.effective_on for j in booked if j.kind == "BILL" and j.effective_on < row.issued_on), default=None
-        )
+        before = [j.effective_on for j in booked if j.kind == "BILL" and j.effective_on < issued_on]
+        last = max(before, default=None)
         then = paid = other = 0
         for j in booked:
             if last is not None and j.effective_on <= last:
                 then += int(j.cents)
-            elif j.effective_on <= row.issued_on and j.kind in _PAYMENTS:
+            elif j.effective_on <= issued_on and j.kind in _PAYMENTS:
                 paid += int(j.cents)
-            elif j.effective_on <= row.issued_on:
+            elif j.effective_on <= issued_on:
                 other += int(j.cents)
         return money.from_cents(then), money.from_cents(paid), money.from_cents(other)
 
@@ -212,8 +219,8 @@ class _Desk:
             )
         )
         out: dict[int, list[_Held]] = {}
-        for agreement_id, *rest in rows:
-            out.setdefault(agreement_id, []).append(_Held(*rest))
+        for r in rows:
+            out.setdefault(r.agreement_id, []).append(_Held(r.starts_on, r.ends_on, r.term_months, r.exit_fee_cents))
         return out
 
     def _contract(self, row: models.BillRow) -> tuple[date | None, Decimal]:

@@ -6,7 +6,7 @@ One description serves both: `content.content` puts a bill's figures in the word
 from billing.documents import content as contents
 from billing.documents import page, pdf
 from billing.documents.content import TEMPLATE_VERSION, Content
-from billing.documents.facts import ZERO, BillDocument, Month, Regulator
+from billing.documents.facts import ZERO, BillDocument, Month, Regulator, last_day
 from billing.documents.words import line_measure, line_name
 
 __all__ = [
@@ -19,6 +19,7 @@ __all__ = [
     "bill_html",
     "bill_pdf",
     "html_policy",
+    "last_day",
     "line_measure",
     "line_name",
 ]

@@ -112,7 +112,7 @@ def content(d: BillDocument, locale: str) -> Content:
         house=d.house.name,
         contact=say("contact", email=d.email),
         heading=say("heading"),
-        number=say("number", number=d.bill_number, issued=say.date(d.issued_on)),
+        number=say("number", number=d.bill_number, issued=say.on(d.issued_on)),
         pages=(say("page"), say("page.of")),
         customer=plain(d.customer_name),
         address=_address(d.mailing_address),
@@ -139,7 +139,7 @@ def plain(text: str) -> str:
 def _card(d: BillDocument, say: wordings.Words) -> Card:
     if d.due <= 0:
         return Card(say("in_credit"), say.money(-d.due), (say("nothing_due"),), "credit")
-    when = say("autopay_on" if d.autopay else "due_on", due_on=say.date(d.due_on))
+    when = say("autopay_on" if d.autopay else "due_on", due_on=say.on(d.due_on))
     late = min(d.arrears, d.due)
     if late > 0:
         return Card(say("amount_due"), say.money(d.due), (when, say("overdue", amount=say.money(late))), "late")
@@ -227,7 +227,7 @@ def _plan(d: BillDocument, say: wordings.Words) -> tuple[str, ...]:
     if d.plan_ends_on is None:
         said.append(say("plan.open"))
     else:
-        last_on = say.date(d.plan_ends_on - timedelta(days=1))
+        last_on = say.on(d.plan_ends_on - timedelta(days=1))
         if d.plan_ends_on <= d.issued_on:
             said.append(say("plan.over", last_on=last_on))
         elif d.exit_fee:
@@ -277,7 +277,7 @@ def _slip(d: BillDocument, say: wordings.Words) -> Slip:
         payer=plain(d.customer_name),
         fields=(
             (say("account"), d.account_number),
-            (say("due_label"), say.date(d.due_on)),
+            (say("due_label"), say.on(d.due_on)),
             (say("amount_due"), say.money(max(d.due, ZERO))),
         ),
         enclosed=say("enclosed"),

@@ -1,7 +1,7 @@
 """What a printed bill is made from: plain figures, gathered by `billing.statement`."""
 
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, timedelta
 from decimal import Decimal
 
 from billing.views import BillLine
@@ -73,6 +73,7 @@ class BillDocument:
     exit_fee: Decimal = ZERO
     step_limit: Decimal | None = None  # the top of the first step where the bill is of one whole month
     bank_details: str = ""
+    customer_email: str = ""  # of businesses: where an electronic invoice goes
 
     @property
     def arrears(self) -> Decimal:
@@ -87,3 +88,8 @@ class BillDocument:
         """This will find the bill of a number of months before, by the month in which it ended."""
         wanted = self.ends_on.year * 12 + self.ends_on.month - months
         return next((m for m in self.history if m.ends_on.year * 12 + m.ends_on.month == wanted), None)
+
+
+def last_day(ends_on: date) -> date:
+    """This will give the last day of a period that ends before a day."""
+    return ends_on - timedelta(days=1)

@@ -124,9 +124,8 @@ def wrap(name: str, text: str, size: float, width: float) -> list[str]:
             if line:
                 lines.append(line)
             while shape(name, word).width * size > width and len(word) > 1:
-                cut = next(
-                    n for n in range(len(word) - 1, 0, -1) if shape(name, word[:n]).width * size <= width or n == 1
-                )
+                fits = (n for n in range(len(word) - 1, 1, -1) if shape(name, word[:n]).width * size <= width)
+                cut = next(fits, 1)
                 lines.append(word[:cut])
                 word = word[cut:]
             line = word

@@ -22,9 +22,8 @@ class Words:
         self.locale, self.house = locale, house
         self.known = wording.kinds(locale)
         self._said: dict[tuple[Any, ...], str] = {}
-        self._signs = [
-            self._around(wording.filtered("money", s, locale=locale, house=house)) for s in (_SAMPLE, -_SAMPLE)
-        ]
+        amounts = [wording.filtered("money", sample, locale=locale, house=house) for sample in (_SAMPLE, -_SAMPLE)]
+        self._signs = [self._around(written) for written in amounts]
         self._short = wording.filtered("number", _SAMPLE, locale=locale, house=house) == "1,234,567.89"
 
     def __call__(self, kind: str, **data: Any) -> str:
@@ -63,7 +62,7 @@ class Words:
         sign, around = "-" if value < 0 else "", self._signs[0] or ("", "")
         return f"{sign}{around[0]}{self.number(abs(value), places)}{around[1]}"
 
-    def date(self, day: date) -> str:
+    def on(self, day: date) -> str:
         """This will write a day with its year."""
         return self("date", day=day)
 
@@ -77,7 +76,7 @@ class Words:
 
     def span(self, starts_on: date, ends_on: date) -> str:
         """This will write the days from `starts_on` to the last before `ends_on`."""
-        return self("span", first=self.short(starts_on), last=self.date(ends_on - timedelta(days=1)))
+        return self("span", first=self.short(starts_on), last=self.on(ends_on - timedelta(days=1)))
 
     @staticmethod
     def _around(written: str) -> tuple[str, str] | None:
@@ -133,14 +132,11 @@ def line_measure(line: BillLine, *, locale: str, house: wording.House) -> tuple[
 def _step(line: BillLine, among: Sequence[BillLine], limit: Decimal | None, say: Words) -> str:
     """The bounds of a step. What was used of the steps below a used one is where that begins, prorated or not."""
     number = int(line.args["tier"])
-    days = (line.args.get("from"), line.args.get("to"))
-    same = [
-        other
-        for other in among
-        if other.code == line.code
-        and (other.args.get("from"), other.args.get("to")) == days
-        and other.unit == line.unit
-    ]
+
+    def ladder(of: BillLine) -> tuple[str | None, ...]:
+        return of.code, of.unit, of.args.get("from"), of.args.get("to")
+
+    same = [other for other in among if ladder(other) == ladder(line)]
     if len({other.args.get("period") for other in same}) > 1:
         return say("step.number", number=number)  # the steps may go over all periods or each alone: not said here
     below = sum((o.quantity for o in same if int(o.args["tier"]) < number), Decimal(0))

@@ -154,9 +154,7 @@ def list_accounts_of(session: Session, *, account_ids: Sequence[int]) -> tuple[A
     return tuple(account for row in rows if (account := _account(row)) is not None)
 
 
-def list_service_points_of(
-    session: Session, *, service_point_ids: Sequence[int], on: date
-) -> tuple[ServicePoint, ...]:
+def list_service_points_of(session: Session, *, service_point_ids: Sequence[int], on: date) -> tuple[ServicePoint, ...]:
     """This will give the service points of these ids and who takes service there on a day; set-based."""
     rows = session.execute(_service_points(on).where(models.ServicePointRow.id.in_(service_point_ids)))
     return tuple(_service_point(row) for row in rows)
