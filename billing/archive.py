@@ -146,7 +146,8 @@ def _kinds(document: documents.BillDocument) -> tuple[str, ...]:
 
 def _languages(session: Session, bill_ids: Sequence[int]) -> dict[int, str]:
     bill = models.BillRow
-    owners = dict(session.execute(select(bill.id, bill.account_id).where(bill.id.in_(bill_ids))).tuples())
+    found = session.execute(select(bill.id, bill.account_id).where(bill.id.in_(bill_ids)))
+    owners = {r.id: r.account_id for r in found}
     people = {a.id: a.customer_id for a in accounts.list_accounts_of(session, account_ids=sorted(set(owners.values())))}
     said = {c.id: c.locale for c in accounts.list_customers(session, customer_ids=sorted(set(people.values())))}
     return {bill_id: said[people[account_id]] for bill_id, account_id in owners.items()}

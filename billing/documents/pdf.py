@@ -150,13 +150,13 @@ class _Page:
         """The chart on the left, what is owed on the right."""
         top = self.y
         chart = self._chart(self.said.chart, LEFT, top, 296) if self.said.chart else top
-        self.y = min(chart, self._summary(RIGHT - 200, top, 200)) - 16
+        self.y = min(chart, self._summary(RIGHT - 200, top, 200)) - 14
 
     def _chart(self, chart: Chart, x: float, top: float, wide: float) -> float:
         w, tall = self.w, 60.0
         with w.tag("H2"):
             self.text(x, top, chart.title, 10.5, "bold", INK)
-        base = top - 22 - tall
+        base = top - 21 - tall
         slot = wide / 13
         with w.tag("Figure", alt=chart.alt, box=(x, base - 12, x + wide, top - 12)):
             for share in (0.5, 1.0):
@@ -225,7 +225,7 @@ class _Page:
             self.rule(self.y + 8.5)
             if table.total:
                 self._money_row(LEFT, self.y - 5, FULL, *table.total, 10.5, "bold")
-        self.y -= 28
+        self.y -= 24
 
     def _charges_head(self, table: Table, columns: Sequence[float]) -> None:
         with self.w.tag("TR"):
@@ -254,7 +254,7 @@ class _Page:
     ) -> None:
         self._ensure(room)
         top = self.y
-        self.y = min(left(LEFT, top), right(LEFT + HALF + GAP, top)) - 12
+        self.y = min(left(LEFT, top), right(LEFT + HALF + GAP, top)) - 9
 
     def _compare_at(self, x: float, top: float) -> float:
         table, w = self.said.compare, self.w
