@@ -22,9 +22,7 @@ def run(hub, ends_on=date(2026, 11, 1)):
 
 
 def facts(session):
-    rows = session.scalars(
-        select(outbox.FactRow).where(outbox.FactRow.name == "bills.issued").order_by(outbox.FactRow.id)
-    )
+    asked = select(outbox.FactRow).where(outbox.FactRow.name == "bills.issued").order_by(outbox.FactRow.id)
     return [outbox.Fact(r.id, r.name, r.order_key, r.payload, r.recorded_at) for r in session.scalars(asked)]
 
 
