@@ -51,7 +51,10 @@ tour: setup ## Play the customer stories over all doors, headless, and check eve
 bench-chat: setup ## Throughput and latency of the doors beside the bare assistant (locust)
 	@$(PY) -m tests.load.bench_chat
 
+bench-pdf: setup ## Bills drawn per second on one core, beside a bare reportlab page
+	@$(PY) -m tests.load.bench_pdf
+
 reset: ## Forget the demonstration's data
 	@.venv/bin/wattline reset
 
-.PHONY: help setup demo browser test lint bot-test tour bench-chat reset
+.PHONY: help setup demo browser test lint bot-test tour bench-chat bench-pdf reset

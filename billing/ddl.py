@@ -80,9 +80,18 @@ CREATE CONSTRAINT TRIGGER ledger_entry_balances AFTER INSERT ON ledger_entry DEF
 
 LEDGER_ENTRY = _REFUSE_CHANGE + _BALANCES
 
+BILL_DOCUMENT = (
+    _REFUSE_CHANGE
+    + """
+CREATE TRIGGER bill_document_immutable BEFORE UPDATE OR DELETE ON bill_document
+  FOR EACH ROW EXECUTE FUNCTION billing_refuse_change();
+"""
+)
+
 AFTER_CREATE = {
     "bill": BILL,
     "bill_line": BILL_LINE,
+    "bill_document": BILL_DOCUMENT,
     "ledger_journal": LEDGER_JOURNAL,
     "ledger_entry": LEDGER_ENTRY,
 }

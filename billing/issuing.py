@@ -6,7 +6,7 @@ from datetime import datetime
 from sqlalchemy import func, select, update
 from sqlalchemy.orm import Session
 
-from billing import ledger, models, rules, settling
+from billing import archive, ledger, models, rules, settling
 from core import audit, errors, money, outbox, periods
 from core.accounts import queries as accounts
 from core.hub import Hub
@@ -137,6 +137,7 @@ def _issue(session: Session, bill_ids: Sequence[int], *, zone: str, now: datetim
     ledger.post_journals(session, journals, now=now)
     settling.settle(session, account_ids=account_ids, now=now)
     if announce:
+        archive.owe_documents(session, bill_ids=[r.id for r in rows], now=now)
         customers = {a: accounts.get_account(session, account_id=a).customer_id for a in account_ids}
         for r in rows:
             outbox.record_fact(

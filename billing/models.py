@@ -194,6 +194,27 @@ class BillLineRow(db.Base):
     amount_cents: Mapped[int]
 
 
+class BillDocumentRow(db.Base):
+    """An issued document as it went out: its bytes and their hash, which the database itself compares."""
+
+    __tablename__ = "bill_document"
+    __table_args__ = (
+        UniqueConstraint("bill_id", "kind", "locale"),
+        CheckConstraint("kind IN ('PDF', 'HTML', 'UBL')", name="kind"),
+        CheckConstraint("sha256 = encode(sha256(body), 'hex') AND size = octet_length(body)", name="hash"),
+    )
+
+    id: Mapped[int] = db.primary_key()
+    bill_id: Mapped[int] = mapped_column(ForeignKey("bill.id"))
+    kind: Mapped[str]
+    locale: Mapped[str]
+    sha256: Mapped[str]
+    size: Mapped[int]
+    body: Mapped[bytes]
+    template_version: Mapped[int]
+    rendered_at: Mapped[datetime]
+
+
 class LedgerJournalRow(db.Base):
     """One event in the books. Its entries balance; its key stops it from being posted twice."""
 

@@ -20,7 +20,7 @@ from billing.owed import (
 )
 from billing.pricing import compare_tariffs, cost_of_usage, forecast_bill
 from billing.reasons import explain_bill, list_tips
-from billing.statement import bill_document
+from billing.statement import bill_document, bill_documents
 from billing.tariffs import count_on, current_tariff, list_tariffs
 from billing.views import (
     Arrangement,
@@ -75,6 +75,7 @@ __all__ = [
     "Tariff",
     "Tip",
     "bill_document",
+    "bill_documents",
     "blocked_by",
     "compare_tariffs",
     "cost_of_usage",

@@ -5,6 +5,7 @@ Queues: `turns` is what a customer waits for, `crm` what an agent waits for, `de
 
 from collections.abc import Mapping
 
+from billing import archive
 from core.conversations import handlers as conversations
 from core.conversations import notices
 from core.outbox import Handler, Subscriber
@@ -44,6 +45,7 @@ SUBSCRIPTIONS: Mapping[str, tuple[Subscriber, ...]] = {
     "outage.planned": (_notify_planned,),
     "outage.planned_cancelled": (_notify_planned,),
     "outage.planned_notice_due": (_notify_planned,),
+    "bills.issued": (_of(archive.file_issued),),
     "bill.issued": (_of(notices.notify_bill),),
     "payment.received": (_notify_payment,),
     "payment.failed": (_notify_payment,),

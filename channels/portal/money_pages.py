@@ -8,7 +8,7 @@ from decimal import Decimal
 import flask
 from sqlalchemy.orm import Session
 
-from billing import documents
+from billing import archive, documents
 from billing import operations as billing
 from billing import queries as bills
 from channels.portal import charts
@@ -20,6 +20,11 @@ from core.hub import Hub
 from core.outages import queries as outages
 from metering import queries as metering
 
+_FILES = {
+    "PDF": ("application/pdf", "inline", "pdf"),
+    "HTML": ("text/html", "inline", "html"),
+    "UBL": ("application/xml", "attachment", "xml"),
+}
 _AMOUNT = re.compile(r"[0-9]{1,9}(\.[0-9]{1,2})?")
 
 
@@ -72,10 +77,21 @@ def add(pages: flask.Blueprint, hub: Hub) -> None:
     @signed_in(hub)
     def bill_pdf(session: Session, visitor: Visitor, bill_id: int) -> flask.typing.ResponseReturnValue:
         bill = _own_bill(session, visitor, bill_id)
-        document = bills.bill_document(session, bill_id=bill.id, settings=hub.settings)
-        body = documents.bill_pdf(document, locale(hub))
-        headers = {"Content-Disposition": f'inline; filename="bill-{bill.number}.pdf"'}
-        return flask.Response(body, mimetype="application/pdf", headers=headers)
+        return _filed(hub, session, bill, "PDF")
+
+    @pages.get("/portal/bills/<int:bill_id>.html")
+    @signed_in(hub)
+    def bill_html(session: Session, visitor: Visitor, bill_id: int) -> flask.typing.ResponseReturnValue:
+        bill = _own_bill(session, visitor, bill_id)
+        response = _filed(hub, session, bill, "HTML")
+        response.headers["Content-Security-Policy"] = documents.html_policy()
+        return response
+
+    @pages.get("/portal/bills/<int:bill_id>.xml")
+    @signed_in(hub)
+    def bill_xml(session: Session, visitor: Visitor, bill_id: int) -> flask.typing.ResponseReturnValue:
+        """The electronic invoice; only businesses have one."""
+        return _filed(hub, session, _own_bill(session, visitor, bill_id), "UBL")
 
     @pages.post("/portal/bills/<int:bill_id>/dispute")
     @signed_in(hub)
@@ -170,6 +186,19 @@ def _own_bill(session: Session, visitor: Visitor, bill_id: int) -> bills.Bill:
     if bill.account_id != visitor.account.id or bill.status != "ISSUED":
         raise errors.NotFound("bill.none")
     return bill
+
+
+def _filed(hub: Hub, session: Session, bill: bills.Bill, kind: str) -> flask.Response:
+    """A document from the archive: the same bytes whenever it is asked for."""
+    filed = archive.get_document(
+        session, bill_id=bill.id, kind=kind, locale=locale(hub), settings=hub.settings, now=hub.now()
+    )
+    mimetype, how, ending = _FILES[kind]
+    headers = {
+        "Content-Disposition": f'{how}; filename="bill-{bill.number}.{ending}"',
+        "ETag": f'"{filed.sha256}"',
+    }
+    return flask.Response(filed.body, mimetype=mimetype, headers=headers)
 
 
 def _masked_account(session: Session, account_id: int) -> str:

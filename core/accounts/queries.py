@@ -148,6 +148,18 @@ def get_account(session: Session, *, account_id: int) -> Account:
     return found
 
 
+def list_accounts_of(session: Session, *, account_ids: Sequence[int]) -> tuple[Account, ...]:
+    """This will give the accounts of these ids, by id; unknown ids are left out. Set-based, for thousands."""
+    rows = session.execute(_accounts().where(models.AccountRow.id.in_(account_ids)).order_by(models.AccountRow.id))
+    return tuple(account for row in rows if (account := _account(row)) is not None)
+
+
+def list_service_points_of(session: Session, *, service_point_ids: Sequence[int], on: date) -> tuple[ServicePoint, ...]:
+    """This will give the service points of these ids and who takes service there on a day; set-based."""
+    rows = session.execute(_service_points(on).where(models.ServicePointRow.id.in_(service_point_ids)))
+    return tuple(_service_point(row) for row in rows)
+
+
 def find_account_by_number(session: Session, *, number: str) -> Account | None:
     """This will find an account by its ten digits; spaces and dashes do not matter."""
     digits = addresses.digits(number)

@@ -11,7 +11,7 @@ RuleName = Literal[
     "due_days", "late_fee", "payment_plan", "disconnect_notice", "disconnect_contact", "disconnect_dispute",
     "disconnect_arrangement", "no_disconnect_days", "no_disconnect_season", "no_disconnect_weather", "medical_hold",
     "back_billing", "deposit", "cooling_off", "outage_credit", "call_answer", "estimates", "allocation", "e_bill",
-    "dsar", "opt_out", "doe_417_alert", "doe_417_normal", "doe_417_final",
+    "dsar", "opt_out", "regulator", "doe_417_alert", "doe_417_normal", "doe_417_final",
 ]  # fmt: skip
 
 # what a rule of a name must bring; the rest of `values` is free
@@ -30,6 +30,7 @@ NEEDED: dict[str, tuple[str, ...]] = {
     "outage_credit": ("amount", "after_hours", "every_hours"),
     "dsar": ("acknowledge_business_days", "answer_days", "extension_days"),
     "opt_out": ("business_days",),
+    "regulator": ("phone", "web"),
     "doe_417_alert": ("hours",),
     "doe_417_normal": ("hours", "customers", "minutes"),
     "doe_417_final": ("hours",),

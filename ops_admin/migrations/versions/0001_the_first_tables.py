@@ -1134,6 +1134,22 @@ def upgrade() -> None:
     sa.ForeignKeyConstraint(['bill_id'], ['bill.id'], name=op.f('fk_bill_line_bill_id'), ondelete='CASCADE'),
     sa.PrimaryKeyConstraint('bill_id', 'position', name=op.f('pk_bill_line'))
     )
+    op.create_table('bill_document',
+    sa.Column('id', sa.BigInteger(), sa.Identity(always=False), nullable=False),
+    sa.Column('bill_id', sa.BigInteger(), nullable=False),
+    sa.Column('kind', sa.Text(), nullable=False),
+    sa.Column('locale', sa.Text(), nullable=False),
+    sa.Column('sha256', sa.Text(), nullable=False),
+    sa.Column('size', sa.BigInteger(), nullable=False),
+    sa.Column('body', sa.LargeBinary(), nullable=False),
+    sa.Column('template_version', sa.BigInteger(), nullable=False),
+    sa.Column('rendered_at', sa.DateTime(timezone=True), nullable=False),
+    sa.CheckConstraint("kind IN ('PDF', 'HTML', 'UBL')", name=op.f('ck_bill_document_kind')),
+    sa.CheckConstraint("sha256 = encode(sha256(body), 'hex') AND size = octet_length(body)", name=op.f('ck_bill_document_hash')),
+    sa.ForeignKeyConstraint(['bill_id'], ['bill.id'], name=op.f('fk_bill_document_bill_id')),
+    sa.PrimaryKeyConstraint('id', name=op.f('pk_bill_document')),
+    sa.UniqueConstraint('bill_id', 'kind', 'locale', name=op.f('uq_bill_document_bill_id_kind_locale'))
+    )
     op.create_table('charge',
     sa.Column('id', sa.BigInteger(), sa.Identity(always=False), nullable=False),
     sa.Column('kind', sa.Text(), nullable=False),

@@ -8,6 +8,7 @@ from decimal import Decimal
 import pypdf
 import pytest
 
+from billing import documents
 from billing import queries as bills
 from core import wording
 from core.accounts import queries as accounts
@@ -51,9 +52,26 @@ def test_the_bill_as_a_paper(hub: FakeHub, enter: Enter) -> None:
     assert bill.number in text and "Luis Ortega" in text
 
 
+def test_the_bill_as_a_page_and_the_invoice_of_a_business(hub: FakeHub, enter: Enter) -> None:
+    bill, browser = last_bill(hub, CAFE), enter(CAFE)
+    page = browser.client.get(f"/portal/bills/{bill.id}.html")
+    assert page.status_code == 200 and bill.number in page.text
+    assert page.headers["Content-Security-Policy"] == documents.html_policy()
+    assert browser.client.get(f"/portal/bills/{bill.id}.html").data == page.data
+    invoice = browser.client.get(f"/portal/bills/{bill.id}.xml")
+    assert invoice.mimetype == "application/xml" and f">{bill.total}</cbc:PayableAmount>" in invoice.text
+    own = last_bill(hub, LUIS)
+    enter(LUIS).get(f"/portal/bills/{own.id}.xml", status=404)
+
+
 def test_another_customers_bill_is_not_there(hub: FakeHub, enter: Enter) -> None:
     other, browser = last_bill(hub, LUIS), enter(MAYA)
-    for path in (f"/portal/bills/{other.id}", f"/portal/bills/{other.id}.pdf", "/portal/bills/99999999"):
+    for path in (
+        f"/portal/bills/{other.id}",
+        f"/portal/bills/{other.id}.pdf",
+        f"/portal/bills/{other.id}.html",
+        "/portal/bills/99999999",
+    ):
         page = browser.get(path, status=404)
         assert "Luis" not in page and "Traceback" not in page
     browser.post(f"/portal/bills/{other.id}/dispute", status=404, reason="not mine")

@@ -1,0 +1,40 @@
+"""The bill itself: what stands on it (`content`), on paper (`pdf`) and on the screen (`page`). Pure.
+
+One description serves both: `content.content` puts a bill's figures in the words of a language, once.
+"""
+
+from billing.documents import content as contents
+from billing.documents import page, pdf
+from billing.documents.content import TEMPLATE_VERSION, Content
+from billing.documents.facts import ZERO, BillDocument, Month, Regulator, last_day
+from billing.documents.words import line_measure, line_name
+
+__all__ = [
+    "TEMPLATE_VERSION",
+    "ZERO",
+    "BillDocument",
+    "Content",
+    "Month",
+    "Regulator",
+    "bill_html",
+    "bill_pdf",
+    "html_policy",
+    "last_day",
+    "line_measure",
+    "line_name",
+]
+
+
+def bill_pdf(document: BillDocument, locale: str) -> bytes:
+    """This will draw a bill in a language ("en", "es") as a tagged PDF."""
+    return pdf.bill_pdf(contents.content(document, locale), document.issued_on)
+
+
+def bill_html(document: BillDocument, locale: str) -> bytes:
+    """This will write a bill in a language as one HTML page."""
+    return page.bill_html(contents.content(document, locale))
+
+
+def html_policy() -> str:
+    """This will give the Content-Security-Policy that page needs."""
+    return page.policy()
