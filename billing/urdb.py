@@ -51,7 +51,8 @@ def plan(rate: Mapping[str, Any], *, tier_scope: terms.TierScope = "TOTAL_PRORAT
     monthly, daily = _per(rate, "fixedchargefirstmeter", "fixedchargeunits", notes)
     minimum, minimum_daily, minimum_annual = _minimum(rate, notes)
     rule = _export(rate, energy, notes)
-    if rule.metering != "NONE" and (minimum or minimum_daily or minimum_annual):
+    nets = rule.metering not in ("NONE", "BUY_ALL_SELL_ALL")  # bought and sold over two meters, they are two bills
+    if nets and (minimum or minimum_daily or minimum_annual):
         notes.append("what is paid for export counts towards the minimum, which the file does not say")
     scoped = any(len(period.tiers) > 1 for period in energy) and len(energy) > 1
     if scoped:
@@ -72,7 +73,7 @@ def plan(rate: Mapping[str, Any], *, tier_scope: terms.TierScope = "TOTAL_PRORAT
         demand=demand,
         riders=_fuel(rate, notes),
         export=rule,
-        minimum_over=("fixed", "energy", "demand") if rule.metering == "NONE" else ("fixed", "energy", "demand", "credit"),
+        minimum_over=("fixed", "energy", "demand", "credit") if nets else ("fixed", "energy", "demand"),
         tier_scope=tier_scope,
         notes=tuple(dict.fromkeys(notes)),
     )

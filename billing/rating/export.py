@@ -108,7 +108,10 @@ def carry(
     after = before + earned - np.minimum(np.maximum(payable, 0), charged)
     out = [_money("credit.brought", "Credit brought forward", -before)]
     if _true_up(s):
-        out += [_money("credit.expired", "Credit that expires", after)] if rule.credits_expire else []
+        if rule.credits_expire:
+            out.append(_money("credit.expired", "Credit that expires", after))
+        else:
+            out += [_money("credit.unused", "Credit not used", after), _money("credit.paid_out", "Credit paid out", -after)]
         after = np.zeros_like(after)
     else:
         out.append(_money("credit.carried", "Credit carried forward", after))
