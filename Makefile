@@ -51,7 +51,10 @@ tour: setup ## Play the customer stories over all doors, headless, and check eve
 bench-chat: setup ## Throughput and latency of the doors beside the bare assistant (locust)
 	@$(PY) -m tests.load.bench_chat
 
+bench-rate: setup ## Thousands of random tariffs against NREL's rate engine, month by month (RATING_CASES, RATING_SEED)
+	@RATING_CASES=$${RATING_CASES:-3000} $(PY) -m pytest -q tests/unit/rating/test_sam.py
+
 reset: ## Forget the demonstration's data
 	@.venv/bin/wattline reset
 
-.PHONY: help setup demo browser test lint bot-test tour bench-chat reset
+.PHONY: help setup demo browser test lint bot-test tour bench-chat bench-rate reset

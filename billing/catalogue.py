@@ -97,7 +97,9 @@ def _discount(discount: Mapping[str, Any]) -> rating.Rider:
     kind, key = ("PERCENT", "percent") if "percent" in discount else ("PER_MONTH", "amount")
     price = Decimal(discount[key])
     if price < 0:
-        raise errors.Invalid("tariff.unpriceable", reason="a discount is written as what is taken off", where="discounts")
+        raise errors.Invalid(
+            "tariff.unpriceable", reason="a discount is written as what is taken off", where="discounts"
+        )
     return _rider({**discount, "kind": kind, "price": str(-price)})
 
 

@@ -89,7 +89,9 @@ def columns(s: scene.Scene, netted: Netted) -> list[usage.Column]:
     rule = s.plan.export
     if netted.settled is not None and netted.settled.any() and not rule.credits_expire:
         lines.append(
-            s.column("credit", "credit.true_up", "Yearly settlement", "kWh", -rule.year_end_sell, netted.settled, s.per_kwh)
+            s.column(
+                "credit", "credit.true_up", "Yearly settlement", "kWh", -rule.year_end_sell, netted.settled, s.per_kwh
+            )
         )
     return lines
 
@@ -111,7 +113,10 @@ def carry(
         if rule.credits_expire:
             out.append(_money("credit.expired", "Credit that expires", after))
         else:
-            out += [_money("credit.unused", "Credit not used", after), _money("credit.paid_out", "Credit paid out", -after)]
+            out += [
+                _money("credit.unused", "Credit not used", after),
+                _money("credit.paid_out", "Credit paid out", -after),
+            ]
         after = np.zeros_like(after)
     else:
         out.append(_money("credit.carried", "Credit carried forward", after))

@@ -36,7 +36,9 @@ def columns(s: scene.Scene, index: terms.Index, prices: usage.Prices | None) -> 
         args={"index": index.code},
     )
     used = s.wh.sum(axis=1)
-    adder = s.column("rider", "rider.per_kwh", "Supplement to the price of the hour", "kWh", index.adder, used, s.per_kwh)
+    adder = s.column(
+        "rider", "rider.per_kwh", "Supplement to the price of the hour", "kWh", index.adder, used, s.per_kwh
+    )
     return [column for column in (line, adder) if column.present.any()]
 
 
@@ -51,5 +53,7 @@ def _on(s: scene.Scene, index: terms.Index, prices: usage.Prices | None) -> Ints
     first = (s.starts_at - prices.starts_at) // timedelta(minutes=1)
     at = (first + np.arange(s.wh.shape[1]) * s.interval_minutes) // prices.interval_minutes
     if len(at) and (at[0] < 0 or at[-1] >= len(prices.micros)):
-        raise errors.Invalid("rating.prices", reason=f"the prices of {index.code} do not cover the period", where="index")
+        raise errors.Invalid(
+            "rating.prices", reason=f"the prices of {index.code} do not cover the period", where="index"
+        )
     return np.asarray(prices.micros, dtype=np.int64)[at]

@@ -22,7 +22,9 @@ Prorated = Literal["fixed", "minimum", "tiers", "demand"]
 TierUnit = Literal["KWH", "KWH_DAILY", "KWH_PER_KW"]
 RiderKind = Literal["PER_KWH", "PERCENT", "PER_DAY", "PER_MONTH"]
 Observance = Literal["ACTUAL", "SUNDAY_TO_MONDAY", "NEAREST_WEEKDAY"]
-Metering = Literal["NONE", "NET_METERING", "NET_METERING_CREDIT", "NET_BILLING", "NET_BILLING_CREDIT", "BUY_ALL_SELL_ALL"]
+Metering = Literal[
+    "NONE", "NET_METERING", "NET_METERING_CREDIT", "NET_BILLING", "NET_BILLING_CREDIT", "BUY_ALL_SELL_ALL"
+]
 TrueUpOver = Literal["PERIODS", "TOTAL"]
 CreditApplies = Literal["SAME_BILL", "NEXT_BILL"]
 
