@@ -32,8 +32,9 @@ def rate(
 
     `used` must cover the civil days of `period` in its zone (it may be longer). `exempt` names, per tax code,
     the accounts that do not pay it. `state` is what the bill before handed over (None: nothing); what is handed
-    on stands in the result. `prices` is the series a plan's `index` names. Raises Invalid: rating.uncovered, rating.missing_reads, rating.usage,
-    rating.export_unpriceable, rating.demand_history, rating.year_to_date, rating.state, rating.prices, rating.terms - each with a `reason`
+    on stands in the result. `prices` is the series a plan's `index` names. Raises Invalid:
+    rating.uncovered, rating.missing_reads, rating.usage, rating.export_unpriceable, rating.demand_history,
+    rating.year_to_date, rating.state, rating.prices, rating.terms - each with a `reason`
     in words for staff.
     """
     return rate_segments(

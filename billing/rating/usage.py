@@ -1,4 +1,4 @@
-"""What goes into rating (`Usage`, `History`, `Prices`, `State`, `Segment`) and what comes out of it (`Rated`, `Line`)."""
+"""What goes into rating (`Usage`, `History`, `Prices`, `State`, `Segment`) and comes out of it (`Rated`, `Line`)."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
