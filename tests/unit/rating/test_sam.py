@@ -15,7 +15,7 @@ from billing.rating import terms
 from core import periods
 from tests.unit.rating import sam
 
-CASES = int(os.environ.get("RATING_CASES", "120"))
+CASES = int(os.environ.get("RATING_CASES", "60"))
 FIRST = int(os.environ.get("RATING_SEED", "0"))
 YEAR = 2018  # 365 days, starts on a Monday, as the year of that engine does
 MONTHS = [periods.month_of(date(YEAR, month, 1)) for month in range(1, 13)]
