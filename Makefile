@@ -54,7 +54,10 @@ bench-chat: setup ## Throughput and latency of the doors beside the bare assista
 bench-pdf: setup ## Bills drawn per second on one core, beside a bare reportlab page
 	@$(PY) -m tests.load.bench_pdf
 
+bench-rate: setup ## Thousands of random tariffs against NREL's rate engine, month by month (RATING_CASES, RATING_SEED)
+	@RATING_CASES=$${RATING_CASES:-3000} $(PY) -m pytest -q tests/unit/rating/test_sam.py
+
 reset: ## Forget the demonstration's data
 	@.venv/bin/wattline reset
 
-.PHONY: help setup demo browser test lint bot-test tour bench-chat bench-pdf reset
+.PHONY: help setup demo browser test lint bot-test tour bench-chat bench-pdf reset bench-rate

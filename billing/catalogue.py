@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from billing import rating, urdb
-from core import periods
+from core import errors, periods
 
 FOLDER = pathlib.Path(__file__).parent / "plans"
 _RELATIVE = re.compile(r"^([+-]?\d+) months$")
@@ -68,6 +68,9 @@ def _compile(text: str) -> rating.Plan:
     if names and plan.demand is not None:
         demand = tuple(dataclasses.replace(p, name=n) for p, n in zip(plan.demand.periods, names, strict=True))
         plan = dataclasses.replace(plan, demand=dataclasses.replace(plan.demand, periods=demand))
+    if ours.get("demand_minimum_kw") and plan.demand is not None:
+        least = Decimal(ours["demand_minimum_kw"])
+        plan = dataclasses.replace(plan, demand=dataclasses.replace(plan.demand, minimum_kw=least))
     holidays = ours.get("holidays", {})
     return dataclasses.replace(
         plan,
@@ -76,11 +79,49 @@ def _compile(text: str) -> rating.Plan:
             observance=holidays.get("observance", "ACTUAL"),
             dates=tuple(date.fromisoformat(d) for d in holidays.get("dates", ())),
         ),
-        riders=(*plan.riders, *(_rider(r) for r in ours.get("riders", ()))),
+        riders=(*plan.riders, *(_rider(r) for r in ours.get("riders", ())), *map(_discount, ours.get("discounts", ()))),
         taxes=tuple(_tax(t) for t in ours.get("taxes", ())),
         proration=ours.get("proration", plan.proration),
         prorates=tuple(ours.get("prorates", plan.prorates)),
+        proration_window=tuple(ours["proration_window"]) if ours.get("proration_window") else plan.proration_window,
         rounding=ours.get("rounding", plan.rounding),
+        minimum_over=tuple(ours.get("minimum_over", plan.minimum_over)),
+        currency=ours.get("currency", plan.currency),
+        export=_export(ours["export"]) if "export" in ours else plan.export,
+        index=_index(ours["index"]) if "index" in ours else plan.index,
+    )
+
+
+def _discount(discount: Mapping[str, Any]) -> rating.Rider:
+    """A discount is a rider below zero: `percent` of the components in `over`, or `amount` a month."""
+    kind, key = ("PERCENT", "percent") if "percent" in discount else ("PER_MONTH", "amount")
+    price = Decimal(discount[key])
+    if price < 0:
+        raise errors.Invalid(
+            "tariff.unpriceable", reason="a discount is written as what is taken off", where="discounts"
+        )
+    return _rider({**discount, "kind": kind, "price": str(-price)})
+
+
+def _export(rule: Mapping[str, Any]) -> rating.Export:
+    minutes, month = rule.get("net_minutes"), rule.get("true_up_month")
+    return rating.Export(
+        metering=rule["metering"],
+        net_minutes=None if minutes is None else int(minutes),
+        true_up_month=None if month is None else int(month),
+        year_end_sell=Decimal(rule.get("year_end_sell", "0")),
+        true_up_over=rule.get("true_up_over", "PERIODS"),
+        credit_over=tuple(rule.get("credit_over", ("energy",))),
+        credit_applies=rule.get("credit_applies", "SAME_BILL"),
+        credits_expire=bool(rule.get("credits_expire", False)),
+    )
+
+
+def _index(index: Mapping[str, Any]) -> rating.Index:
+    return rating.Index(
+        code=index["code"],
+        multiplier=Decimal(index.get("multiplier", "1")),
+        adder=Decimal(index.get("adder", "0")),
     )
 
 
@@ -90,6 +131,8 @@ def _rider(rider: Mapping[str, Any]) -> rating.Rider:
         description=rider["description"],
         kind=rider["kind"],
         price=Decimal(rider["price"]),
+        over=tuple(rider.get("over", ("fixed", "energy", "demand"))),
+        of_months=tuple(int(month) for month in rider.get("of_months", ())),
         starts_on=_day(rider.get("starts_on")),
         ends_on=_day(rider.get("ends_on")),
     )
@@ -100,6 +143,7 @@ def _tax(tax: Mapping[str, Any]) -> rating.Tax:
         code=tax["code"],
         description=tax["description"],
         percent=Decimal(tax["percent"]),
+        over=tuple(tax.get("over", ("fixed", "energy", "demand", "minimum", "credit", "rider"))),
         starts_on=_day(tax.get("starts_on")),
         ends_on=_day(tax.get("ends_on")),
     )

@@ -40,11 +40,17 @@ def run(
     if ends_on <= starts_on:
         raise errors.Invalid("rating.uncovered", reason="the period has no days", where="period")
     plan = urdb.parse(_text(tariff_path), label=label, tier_scope=tier_scope)  # type: ignore[arg-type]
+    return price(plan, usage_path, starts_on, ends_on, timezone)
+
+
+def price(plan: rating.Plan, usage_path: str | Path, starts_on: date, ends_on: date, timezone: str) -> dict[str, Any]:
+    """This will price the reads of a file under a plan, as `run` does; what a bill carries goes to the next."""
     reads = csv.parse(_text(usage_path))
     used = usage_of(reads, timezone)
     months = months_of(periods.Days(starts_on, ends_on))
     lines: list[dict[str, str]] = []
     total, kwh = 0, Decimal(0)
+    state: rating.State | None = None
     year_to_date: int | None = None  # known from the first 1 January on
     for month in months:
         if (month.starts_on.month, month.starts_on.day) == (1, 1):
@@ -55,7 +61,9 @@ def run(
             month,
             history=_history(plan, used, month),
             year_to_date=None if year_to_date is None else np.array([year_to_date]),
+            state=state,
         )
+        state = rated.state
         if year_to_date is not None:
             year_to_date += int(rated.sum_cents(*plan.minimum_over, "minimum")[0])
         total += int(rated.total_cents[0])

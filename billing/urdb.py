@@ -19,7 +19,12 @@ _ENDLESS = Decimal("1e30")  # SAM and URDB write "no limit" as 1e38
 _PLACES = 9
 _NOISE = Decimal("1e-12")  # what 64-bit floats leave behind in a price
 _TIER_UNITS: dict[str, terms.TierUnit] = {"kwh": "KWH", "kwh daily": "KWH_DAILY", "kwh/kw": "KWH_PER_KW"}
-_NET_BILLING = ("net billing instantaneous", "net billing hourly")
+_EXPORT = {
+    "net metering": terms.Export("NET_METERING"),
+    "net billing instantaneous": terms.Export("NET_BILLING"),
+    "net billing hourly": terms.Export("NET_BILLING", net_minutes=60),
+    "buy all sell all": terms.Export("BUY_ALL_SELL_ALL"),
+}
 
 
 def parse(text: str, *, label: str | None = None, tier_scope: terms.TierScope = "TOTAL_PRORATA") -> terms.Plan:
@@ -45,6 +50,10 @@ def plan(rate: Mapping[str, Any], *, tier_scope: terms.TierScope = "TOTAL_PRORAT
     demand = _demand(rate, notes)
     monthly, daily = _per(rate, "fixedchargefirstmeter", "fixedchargeunits", notes)
     minimum, minimum_daily, minimum_annual = _minimum(rate, notes)
+    rule = _export(rate, energy, notes)
+    nets = rule.metering not in ("NONE", "BUY_ALL_SELL_ALL")  # bought and sold over two meters, they are two bills
+    if nets and (minimum or minimum_daily or minimum_annual):
+        notes.append("what is paid for export counts towards the minimum, which the file does not say")
     scoped = any(len(period.tiers) > 1 for period in energy) and len(energy) > 1
     if scoped:
         notes.append(f"steps and periods meet by {tier_scope}, which the file does not say")
@@ -63,7 +72,8 @@ def plan(rate: Mapping[str, Any], *, tier_scope: terms.TierScope = "TOTAL_PRORAT
         minimum_annual=minimum_annual,
         demand=demand,
         riders=_fuel(rate, notes),
-        metering=_metering(rate, energy, notes),
+        export=rule,
+        minimum_over=("fixed", "energy", "demand", "credit") if nets else ("fixed", "energy", "demand"),
         tier_scope=tier_scope,
         notes=tuple(dict.fromkeys(notes)),
     )
@@ -210,14 +220,17 @@ def _fuel(rate: Mapping[str, Any], notes: list[str]) -> tuple[terms.Rider, ...]:
     return tuple(riders)
 
 
-def _metering(rate: Mapping[str, Any], energy: tuple[terms.EnergyPeriod, ...], notes: list[str]) -> terms.Metering:
+def _export(rate: Mapping[str, Any], energy: tuple[terms.EnergyPeriod, ...], notes: list[str]) -> terms.Export:
     rules = str(rate.get("dgrules") or "").strip().lower()
-    sells = any(tier.sell for period in energy for tier in period.tiers)
-    if rules in _NET_BILLING or (not rules and sells and not rate.get("usenetmetering")):
-        return "NET_BILLING"
-    if rules or rate.get("usenetmetering"):
-        notes.append(f"export under {rate.get('dgrules') or 'net metering'} is not priced and will be refused")
-    return "NONE"
+    if not rules and rate.get("usenetmetering"):
+        rules = "net metering"
+    if not rules and any(tier.sell for period in energy for tier in period.tiers):
+        rules = "net billing instantaneous"
+    if rules and rules not in _EXPORT:
+        _refuse(f"export under {rate['dgrules']} cannot be priced", "dgrules")
+    if rules == "net metering":
+        notes.append("a surplus of kWh is carried period by period, and never settled: the file does not say when")
+    return _EXPORT.get(rules, terms.Export())
 
 
 def _refuse_extras(rate: Mapping[str, Any]) -> None:

@@ -12,7 +12,7 @@ from typing import Any
 
 import click
 
-from ops_admin import archive_command, rate_command
+from ops_admin import archive_command, rate_command, tariff_command
 from ops_admin.reports.commands import compliance
 
 
@@ -33,6 +33,7 @@ def _hub() -> Any:
 
 
 main.add_command(rate_command.rate)
+main.add_command(tariff_command.tariff)
 main.add_command(compliance)
 main.add_command(archive_command.bill)
 

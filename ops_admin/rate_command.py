@@ -40,7 +40,7 @@ def rate(
 ) -> None:
     """Price the reads of a file under a URDB tariff."""
     try:
-        _zone(timezone)
+        known_zone(timezone)
         bill = rate_command.run(
             tariff,
             usage,
@@ -51,14 +51,15 @@ def rate(
             tier_scope=tier_scope.upper(),
         )
     except errors.Invalid as exc:
-        click.echo(f"cannot price: {_words(exc)}", err=True)
+        click.echo(f"cannot price: {words(exc)}", err=True)
         raise SystemExit(_CANNOT) from None
     for note in bill.pop("notes"):
         click.echo(f"note: {note}", err=True)
     click.echo(json.dumps(bill, indent=2) if as_json else _table(bill))
 
 
-def _words(exc: errors.Invalid) -> str:
+def words(exc: errors.Invalid) -> str:
+    """This will say a refusal with its place."""
     where = exc.data.get("where") or (f"line {exc.data['line']}" if "line" in exc.data else "")
     return f"{exc.data.get('reason', exc.code)}" + (f" (at {where})" if where else "")
 
@@ -72,7 +73,8 @@ def _table(bill: dict[str, object]) -> str:
     return "\n".join([*rows, f"{'Total':<44} {bill['kwh']:>16} kWh    {bill['currency']:>12} {bill['total']:>12}"])
 
 
-def _zone(name: str) -> None:
+def known_zone(name: str) -> None:
+    """This will refuse a zone that is not known."""
     try:
         periods.zone(name)
     except (ZoneInfoNotFoundError, ValueError, OSError):

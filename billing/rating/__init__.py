@@ -12,7 +12,9 @@ from billing.rating.terms import (
     DemandPeriod,
     DemandTier,
     EnergyPeriod,
+    Export,
     Holidays,
+    Index,
     Plan,
     Ratchet,
     Rider,
@@ -20,7 +22,7 @@ from billing.rating.terms import (
     Tax,
     Tier,
 )
-from billing.rating.usage import Column, History, Line, Rated, Segment, Usage
+from billing.rating.usage import Column, History, Line, Prices, Rated, Segment, State, Usage
 
 __all__ = [
     "Column",
@@ -28,15 +30,19 @@ __all__ = [
     "DemandPeriod",
     "DemandTier",
     "EnergyPeriod",
+    "Export",
     "History",
     "Holidays",
+    "Index",
     "Line",
     "Plan",
+    "Prices",
     "Ratchet",
     "Rated",
     "Rider",
     "Schedule",
     "Segment",
+    "State",
     "Tax",
     "Tier",
     "Usage",

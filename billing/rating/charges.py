@@ -12,6 +12,7 @@ from billing.rating import exact, scene, terms, usage
 from core import errors
 
 Ints = NDArray[np.int64]
+_SETTLES = ("credit.true_up", "credit.paid_out")
 
 
 def fixed(s: scene.Scene) -> list[usage.Column]:
@@ -85,8 +86,10 @@ def minimum(
         ),
         Fraction(0),
     )
-    reached = _sum(s, lines, s.plan.minimum_over)
-    lacking = np.maximum(_cents(s, least) - reached, 0)
+    # a credit beyond the charges does not raise the minimum, and the year's settlement is no part of the month
+    reached = np.maximum(_sum(s, [line for line in lines if line.code not in _SETTLES], s.plan.minimum_over), 0)
+    # a plan without a minimum may owe the customer: credit for export, or a discount, is not lifted to nothing
+    lacking = np.maximum(_cents(s, least) - reached, 0) if least else np.zeros_like(reached)
     out = [_lift(least, lacking, "minimum", "Minimum charge", "month")]
     annual = Fraction(s.plan.minimum_annual)
     if annual and date(s.whole.starts_on.year, 12, 31) in s.whole:

@@ -94,6 +94,10 @@ def terms_of(plan: terms.Plan) -> None:
         < 0
     ):
         _refuse("a fixed or minimum charge is below zero", "fixed")
+    if plan.export.true_up_month is not None and not 1 <= plan.export.true_up_month <= 12:
+        _refuse("the month of the settlement is none of the twelve", "export.true_up_month")
+    if plan.export.metering.startswith("NET_METERING") and plan.index is not None:
+        _refuse("use that is netted over a bill has no hour, so no price of the hour", "index")
     for rider in plan.riders:
         if rider.kind == "PERCENT" and set(rider.over) & {"rider", "tax", "minimum"}:
             _refuse("a percentage rider cannot stand on riders, taxes or the minimum", f"riders[{rider.code}]")

@@ -1,4 +1,4 @@
-"""Energy: kWh by time-of-use period and step, and what is paid for energy sent out."""
+"""Energy: kWh by time-of-use period and step."""
 
 from fractions import Fraction
 
@@ -12,9 +12,12 @@ Ints = NDArray[np.int64]
 Limits = tuple[tuple[Fraction, terms.TierUnit], ...]
 
 
-def columns(s: scene.Scene) -> list[usage.Column]:
-    """This will give one line per period and step that was used; their quantities sum to what was metered."""
-    quantities = _quantities(s)
+def columns(s: scene.Scene, netted: Ints | None = None) -> list[usage.Column]:
+    """This will give one line per period and step that was used; their quantities sum to what was metered.
+
+    `netted` [n, periods] stands for the reads where export was set off against them.
+    """
+    quantities = _quantities(s) if netted is None else _netted_quantities(s, netted)
     lines: list[usage.Column] = []
     for number, period in enumerate(s.plan.energy):
         for step, tier in enumerate(period.tiers):
@@ -38,52 +41,16 @@ def columns(s: scene.Scene) -> list[usage.Column]:
     return lines
 
 
-def credits(s: scene.Scene) -> list[usage.Column]:
-    """This will pay for export by period, under net billing; export that the plan has no price for is
-    refused.
-    """
-    if s.export_wh is None or not s.export_wh.any():
-        return []
-    if s.plan.metering != "NET_BILLING":
-        raise errors.Invalid(
-            "rating.export_unpriceable",
-            reason="the plan does not say what is paid for export",
-            where="metering",
-        )
-    sent = _by_period(s.export_wh, _index(s), len(s.plan.energy))
-    lines: list[usage.Column] = []
-    for number, period in enumerate(s.plan.energy):
-        if not sent[:, number].any():
-            continue
-        prices = {tier.sell for tier in period.tiers}
-        price = prices.pop()
-        if prices or price is None:
-            raise errors.Invalid(
-                "rating.export_unpriceable",
-                reason="the price for export is missing, or differs by step",
-                where=f"energy[{number}].sell",
-            )
-        name = ", ".join(filter(None, ["Export credit", period.name]))
-        quantity = sent[:, number]
-        lines.append(
-            s.column(
-                "credit", "credit.export", name, "kWh", -price, quantity, s.per_kwh,
-                present=quantity != 0, args={"period": period.name},
-            )
-        )  # fmt: skip
-    return lines
-
-
 def _quantities(s: scene.Scene) -> Ints:
     """[n, periods, steps] in grains of a kWh."""
     plan = s.plan
-    index = _index(s)
+    index = index_of(s)
     deepest = max(len(period.tiers) for period in plan.energy)
     filled = np.zeros((s.n, len(plan.energy), deepest), dtype=np.int64)
     if deepest == 1:
-        filled[:, :, 0] = _by_period(s.wh, index, len(plan.energy))
+        filled[:, :, 0] = by_period(s.wh, index, len(plan.energy))
     elif plan.tier_scope == "PER_PERIOD":
-        used = _by_period(s.wh, index, len(plan.energy))
+        used = by_period(s.wh, index, len(plan.energy))
         for number, period in enumerate(plan.energy):
             own = tuple(piece for piece in s.pieces if number in _active(plan, piece))
             tops = _tops(s, _limits(period), own or s.pieces)
@@ -98,8 +65,32 @@ def _quantities(s: scene.Scene) -> Ints:
     return filled
 
 
+def _netted_quantities(s: scene.Scene, used: Ints) -> Ints:
+    """Steps of what net metering leaves: known by period alone, so one set of limits must hold."""
+    plan = s.plan
+    deepest = max(len(period.tiers) for period in plan.energy)
+    filled = np.zeros((s.n, len(plan.energy), deepest), dtype=np.int64)
+    if deepest == 1:
+        filled[:, :, 0] = used
+    elif plan.tier_scope == "PER_PERIOD":
+        for number, period in enumerate(plan.energy):
+            own = tuple(piece for piece in s.pieces if number in _active(plan, piece))
+            tops = _tops(s, _limits(period), own or s.pieces)
+            filled[:, number, : tops.shape[1] + 1] = exact.steps(used[:, number], tops)
+    elif plan.tier_scope == "TOTAL_PRORATA" and len(ladders := _ladders(s)) == 1:
+        tops = _tops(s, *ladders[0])
+        filled[:, :, : tops.shape[1] + 1] = exact.spread(used, exact.steps(used.sum(axis=1), tops))
+    else:
+        raise errors.Invalid(
+            "rating.terms",
+            reason="net metering knows the use of a bill by period only, which cannot fill these steps",
+            where="tier_scope" if plan.tier_scope == "CHRONOLOGICAL" else "energy",
+        )
+    return filled
+
+
 def _prorata(wh: Ints, index: Ints, count: int, tops: Ints) -> Ints:
-    used = _by_period(wh, index, count)
+    used = by_period(wh, index, count)
     return exact.spread(used, exact.steps(used.sum(axis=1), tops))
 
 
@@ -108,10 +99,10 @@ def _chronological(wh: Ints, index: Ints, count: int, tops: Ints) -> Ints:
     below = np.zeros((len(wh), count), dtype=np.int64)
     parts = []
     for top in tops.T:
-        upto = _by_period(np.diff(np.minimum(reached, top[:, None]), prepend=0), index, count)
+        upto = by_period(np.diff(np.minimum(reached, top[:, None]), prepend=0), index, count)
         parts.append(upto - below)
         below = upto
-    parts.append(_by_period(wh, index, count) - below)
+    parts.append(by_period(wh, index, count) - below)
     return np.stack(parts, axis=2)
 
 
@@ -159,12 +150,13 @@ def _tops(s: scene.Scene, limits: Limits, pieces: scene.Pieces) -> Ints:
     return np.array([tops], dtype=np.int64).reshape(1, len(limits))
 
 
-def _index(s: scene.Scene) -> Ints:
+def index_of(s: scene.Scene) -> Ints:
+    """This will give the time-of-use period of each interval."""
     return calendar.period_index(s.grid, s.plan.weekday, s.plan.weekend, s.plan.holidays)
 
 
-def _by_period(wh: Ints, index: Ints, count: int) -> Ints:
-    """Sums by period: [n, k] to [n, count], by runs of intervals in the same period."""
+def by_period(wh: Ints, index: Ints, count: int) -> Ints:
+    """This will sum by period: [n, k] to [n, count], by runs of intervals in the same period."""
     sums = np.zeros((len(wh), count), dtype=np.int64)
     if wh.shape[1] == 0:
         return sums

@@ -4,11 +4,12 @@ Whole numbers in, whole cents out; a line is rounded once, a total never.
 """
 
 from collections.abc import Mapping, Sequence
+from datetime import timedelta
 
 import numpy as np
 from numpy.typing import NDArray
 
-from billing.rating import calendar, charges, check, demand, energy, terms, usage
+from billing.rating import calendar, charges, check, demand, energy, export, indexed, terms, usage
 from billing.rating.scene import Scene
 from core import periods
 
@@ -24,12 +25,16 @@ def rate(
     history: usage.History | None = None,
     exempt: Exempt | None = None,
     year_to_date: NDArray[np.int64] | None = None,
+    state: usage.State | None = None,
+    prices: usage.Prices | None = None,
 ) -> usage.Rated:
     """This will price a bill period for n accounts on one plan.
 
     `used` must cover the civil days of `period` in its zone (it may be longer). `exempt` names, per tax code,
-    the accounts that do not pay it. Raises Invalid: rating.uncovered, rating.missing_reads, rating.usage,
-    rating.export_unpriceable, rating.demand_history, rating.year_to_date, rating.terms - each with a `reason`
+    the accounts that do not pay it. `state` is what the bill before handed over (None: nothing); what is handed
+    on stands in the result. `prices` is the series a plan's `index` names. Raises Invalid:
+    rating.uncovered, rating.missing_reads, rating.usage, rating.export_unpriceable, rating.demand_history,
+    rating.year_to_date, rating.state, rating.prices, rating.terms - each with a `reason`
     in words for staff.
     """
     return rate_segments(
@@ -38,6 +43,8 @@ def rate(
         history=history,
         exempt=exempt,
         year_to_date=year_to_date,
+        state=state,
+        prices=prices,
     )
 
 
@@ -48,6 +55,8 @@ def rate_segments(
     history: usage.History | None = None,
     exempt: Exempt | None = None,
     year_to_date: NDArray[np.int64] | None = None,
+    state: usage.State | None = None,
+    prices: usage.Prices | None = None,
 ) -> usage.Rated:
     """This will price a bill period in which the plan changes: consecutive segments of days, each on its own
     plan.
@@ -63,19 +72,26 @@ def rate_segments(
     scenes = [_scene(segment, whole, used, reads, grid) for segment in segments]
     columns: list[usage.Column] = []
     peaks: list[NDArray[np.int64]] = []
+    charged = np.zeros(len(reads.wh), dtype=np.int64)
     for scene in scenes:
-        own = [*charges.fixed(scene), *energy.columns(scene)]
+        netted = export.net(scene, state)
+        own = [*charges.fixed(scene), *energy.columns(netted.scene, netted.used)]
+        charged += netted.scene.wh.sum(axis=1) if netted.used is None else netted.used.sum(axis=1)
+        if scene.plan.index is not None:
+            own += indexed.columns(netted.scene, scene.plan.index, prices)
         if scene.plan.demand is not None:
             lines, highest = demand.columns(scene, scene.plan.demand, history)
             own += lines
             peaks.append(highest)
         own += charges.riders(scene, own)
-        own += energy.credits(scene)
+        own += export.columns(scene, netted)
+        carried, state = export.carry(scene, netted.state, own)
+        own += carried
         if scene is scenes[-1]:
             own += charges.minimum(scene, scenes, [*columns, *own], year_to_date)
         columns += [*own, *charges.taxes(scene, own, exempt or {})]
     columns.sort(key=lambda column: _PRINTED.index(column.component))
-    return _rated(segments[0].plan.currency, columns, reads, used.per_kwh, peaks)
+    return _rated(segments[0].plan.currency, columns, reads, used.per_kwh, peaks, charged, state)
 
 
 def _scene(
@@ -93,6 +109,7 @@ def _scene(
         days=days,
         whole=whole,
         grid=calendar.Grid(grid.day[cut], grid.month[cut], grid.hour[cut], grid.weekend[cut]),
+        starts_at=reads.starts_at + timedelta(minutes=int(first) * used.interval_minutes),
         wh=reads.wh[:, cut],
         export_wh=None if reads.export_wh is None else reads.export_wh[:, cut],
         interval_minutes=used.interval_minutes,
@@ -106,10 +123,12 @@ def _rated(
     reads: check.Reads,
     per_kwh: int,
     peaks: list[NDArray[np.int64]],
+    charged: NDArray[np.int64],
+    state: usage.State | None,
 ) -> usage.Rated:
     metered = reads.wh.sum(axis=1)
-    billed = sum((c.quantity for c in columns if c.component == "energy"), np.zeros_like(metered))
-    if not np.array_equal(billed, metered):
+    billed = sum((c.quantity for c in columns if c.component == "energy" and c.unit), np.zeros_like(metered))
+    if not np.array_equal(billed, charged):
         raise AssertionError("energy lines do not add up to the metered total")
     total = sum((c.cents for c in columns), np.zeros(len(metered), dtype=np.int64))
     return usage.Rated(
@@ -119,4 +138,5 @@ def _rated(
         metered=metered,
         per_kwh=per_kwh,
         peak_watts=np.max(peaks, axis=0) if peaks else None,
+        state=state,
     )

@@ -4,7 +4,7 @@ a month.
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from decimal import Decimal
 from fractions import Fraction
 
@@ -24,6 +24,7 @@ class Scene:
     days: periods.Days
     whole: periods.Days
     grid: calendar.Grid
+    starts_at: datetime
     wh: Ints
     export_wh: Ints | None
     interval_minutes: int

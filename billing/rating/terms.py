@@ -22,7 +22,11 @@ Prorated = Literal["fixed", "minimum", "tiers", "demand"]
 TierUnit = Literal["KWH", "KWH_DAILY", "KWH_PER_KW"]
 RiderKind = Literal["PER_KWH", "PERCENT", "PER_DAY", "PER_MONTH"]
 Observance = Literal["ACTUAL", "SUNDAY_TO_MONDAY", "NEAREST_WEEKDAY"]
-Metering = Literal["NONE", "NET_BILLING"]
+Metering = Literal[
+    "NONE", "NET_METERING", "NET_METERING_CREDIT", "NET_BILLING", "NET_BILLING_CREDIT", "BUY_ALL_SELL_ALL"
+]
+TrueUpOver = Literal["PERIODS", "TOTAL"]
+CreditApplies = Literal["SAME_BILL", "NEXT_BILL"]
 
 Schedule = tuple[tuple[int, ...], ...]  # 12 months x 24 hours of the local clock, each the index of a period
 
@@ -140,6 +144,44 @@ class Tax:
 
 
 @dataclass(frozen=True)
+class Export:
+    """What becomes of energy sent out.
+
+    NET_METERING sets it off against use, period by period over the bill, and carries a surplus of kWh to the
+    same period of the next bill. NET_METERING_CREDIT sets off alike, but carries the surplus in money, at the
+    `sell` price. NET_BILLING pays `sell` for all that was sent out; NET_BILLING_CREDIT carries that as a credit.
+    BUY_ALL_SELL_ALL is net billing over two meters. `net_minutes` nets use against export over so many minutes
+    before they count (net billing only; None takes the registers as they stand).
+
+    The bill that holds the last day of `true_up_month` (1-12) settles what is carried: kWh at `year_end_sell`,
+    money by paying it out, or not at all where `credits_expire`. `true_up_over` says which kWh: the sum of the
+    periods' surpluses, or the running total of all export over all use (as SAM does). `credit_over` names what
+    a credit may pay, in the bill it is earned or from the next one on by `credit_applies`.
+    """
+
+    metering: Metering = "NONE"
+    net_minutes: int | None = None
+    true_up_month: int | None = None
+    year_end_sell: Decimal = Decimal(0)
+    true_up_over: TrueUpOver = "PERIODS"
+    credit_over: tuple[Component, ...] = ("energy",)
+    credit_applies: CreditApplies = "SAME_BILL"
+    credits_expire: bool = False
+
+
+@dataclass(frozen=True)
+class Index:
+    """Energy that also costs an hourly price: `adder` + `multiplier` x the price of the hour, per kWh.
+
+    The prices come beside the usage (`Prices`); they are no part of the plan.
+    """
+
+    code: str
+    multiplier: Decimal = Decimal(1)
+    adder: Decimal = Decimal(0)
+
+
+@dataclass(frozen=True)
 class Plan:
     """All the terms of one tariff.
 
@@ -167,7 +209,8 @@ class Plan:
     holidays: Holidays = Holidays()
     riders: tuple[Rider, ...] = ()
     taxes: tuple[Tax, ...] = ()
-    metering: Metering = "NONE"
+    export: Export = Export()
+    index: Index | None = None
     tier_scope: TierScope = "TOTAL_PRORATA"
     proration: Proration = "CALENDAR_MONTH"
     prorates: tuple[Prorated, ...] = ("fixed", "minimum", "tiers")

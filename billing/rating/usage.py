@@ -1,4 +1,4 @@
-"""What goes into rating (`Usage`, `History`, `Segment`) and what comes out of it (`Rated`, `Line`)."""
+"""What goes into rating (`Usage`, `History`, `Prices`, `State`, `Segment`) and comes out of it (`Rated`, `Line`)."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -40,6 +40,32 @@ class History:
 
     months: tuple[tuple[int, int], ...]
     watts: Ints
+
+
+@dataclass(frozen=True)
+class Prices:
+    """Prices per kWh in millionths of the currency, on a grid of equal intervals: `micros[k]` from `starts_at`.
+
+    An interval of the reads takes the price in force at its start.
+    """
+
+    code: str
+    starts_at: datetime
+    interval_minutes: int
+    micros: Ints
+
+
+@dataclass(frozen=True)
+class State:
+    """What one bill hands to the next, for n accounts.
+
+    `bank` is kWh carried per time-of-use period [n, periods], `excess` the running total of all export over
+    all use [n], both in grains of a kWh; `credit_cents` is money carried [n].
+    """
+
+    bank: Ints
+    excess: Ints
+    credit_cents: Ints
 
 
 @dataclass(frozen=True)
@@ -103,6 +129,7 @@ class Rated:
     metered: Ints  # in 1/per_kwh kWh
     per_kwh: int = 1000
     peak_watts: Ints | None = None  # highest demand of the bill period, where the plan charges for demand
+    state: State | None = None  # to hand to the next bill, where the plan carries kWh or credits
 
     def __len__(self) -> int:
         return len(self.total_cents)

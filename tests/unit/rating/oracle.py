@@ -45,7 +45,7 @@ class Oracle:
         self.riders(reads, cents)
         least = Fraction(plan.minimum_monthly) * self.months("minimum", self.all_days())
         least += Fraction(plan.minimum_daily) * self.days
-        cents["minimum"] = max(0, self.money(least) - sum(cents[c] for c in plan.minimum_over))
+        cents["minimum"] = max(0, self.money(least) - sum(cents[c] for c in plan.minimum_over)) if least else 0
         base = {name: cents[name] for name in list(cents)}
         for tax in plan.taxes:
             days = [d for d in self.all_days() if self.in_force(tax, d)]

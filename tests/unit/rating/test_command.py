@@ -131,7 +131,7 @@ def test_export_is_credited_or_refused(tmp_path: pathlib.Path) -> None:
     rows = [f"{(start + timedelta(hours=n)).isoformat()},1,0.5" for n in range(744)]
     usage.write_text("\n".join(["start,kwh,export_kwh", *rows]))
     assert run(tmp_path, FLAT, usage, *MONTH).exit_code == 2
-    sells = {"energyratestructure": [[{"rate": 0.1, "sell": 0.03}]], "dgrules": "Net Billing Hourly"}
+    sells = {"energyratestructure": [[{"rate": 0.1, "sell": 0.03}]], "dgrules": "Net Billing Instantaneous"}
     bill = json.loads(run(tmp_path, sells, usage, *MONTH).stdout)
     assert [(line["component"], line["amount"]) for line in bill["lines"]] == [
         ("energy", "74.40"),

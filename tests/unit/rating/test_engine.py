@@ -481,7 +481,7 @@ def test_minimum_annual_minimum_exemption_and_export() -> None:
     with pytest.raises(errors.Invalid, match=r"rating\.export_unpriceable"):
         rating.rate(terms.flat("F", "F", D("0.1")), sold, december)
     seller = replace(
-        terms.flat("F", "F", D("0.1")), metering="NET_BILLING",
+        terms.flat("F", "F", D("0.1")), export=rating.Export("NET_BILLING"),
         energy=(rating.EnergyPeriod("", (rating.Tier(D("0.1"), sell=D("0.04")),)),),
     )  # fmt: skip
     assert [(x.component, x.amount) for x in rating.rate(seller, sold, december).lines()] == [

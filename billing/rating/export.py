@@ -1,0 +1,184 @@
+"""Energy sent out: what it is set off against, what is paid for it, and what is carried to the next bill."""
+
+from dataclasses import dataclass, replace
+from datetime import date, timedelta
+from decimal import Decimal
+from typing import NoReturn
+
+import numpy as np
+from numpy.typing import NDArray
+
+from billing.rating import energy, scene, terms, usage
+from core import errors, periods
+
+Ints = NDArray[np.int64]
+_CARRIES = ("NET_METERING", "NET_METERING_CREDIT", "NET_BILLING_CREDIT")
+_NETS = ("NET_METERING", "NET_METERING_CREDIT")
+
+
+@dataclass(frozen=True)
+class Netted:
+    """Use and export of a segment after they were set against each other.
+
+    `scene` has the reads that energy is charged on; `used` [n, periods] stands for them under net metering.
+    `sent` [n, periods] is paid for at the `sell` price; `settled` [n] at the year's end.
+    """
+
+    scene: scene.Scene
+    used: Ints | None
+    sent: Ints | None
+    settled: Ints | None
+    state: usage.State | None
+
+
+def net(s: scene.Scene, state: usage.State | None) -> Netted:
+    """This will set export against use by the plan's rule; export that no rule covers is refused."""
+    rule = s.plan.export
+    sends = s.export_wh is not None and bool(s.export_wh.any())
+    if rule.metering == "NONE":
+        if sends:
+            _refuse("the plan does not say what is paid for export", "metering")
+        return Netted(s, None, None, None, state)
+    carried = _state(s, state) if rule.metering in _CARRIES else None
+    if rule.metering in _NETS:
+        return _net_metering(s, carried)
+    if rule.net_minutes is not None and s.export_wh is not None:
+        s = _over_windows(s, rule.net_minutes)
+    index, count = energy.index_of(s), len(s.plan.energy)
+    sent = energy.by_period(s.export_wh, index, count) if s.export_wh is not None else None
+    return Netted(s, None, sent, None, carried)
+
+
+def _net_metering(s: scene.Scene, carried: usage.State | None) -> Netted:
+    assert carried is not None
+    index, count = energy.index_of(s), len(s.plan.energy)
+    left = energy.by_period(s.wh, index, count)
+    if s.export_wh is not None:
+        left = left - energy.by_period(s.export_wh, index, count)
+    if s.plan.export.metering == "NET_METERING_CREDIT":
+        return Netted(s, np.maximum(left, 0), np.maximum(-left, 0), None, carried)
+    excess = np.maximum(carried.excess - left.sum(axis=1), 0)
+    left = left - carried.bank
+    bank = np.maximum(-left, 0)
+    settled = None
+    if _true_up(s):
+        settled = excess if s.plan.export.true_up_over == "TOTAL" else bank.sum(axis=1)
+        excess, bank = np.zeros_like(excess), np.zeros_like(bank)
+    return Netted(s, np.maximum(left, 0), None, settled, replace(carried, bank=bank, excess=excess))
+
+
+def columns(s: scene.Scene, netted: Netted) -> list[usage.Column]:
+    """This will give the lines for energy sent out: by period, and what the year's end settles."""
+    lines: list[usage.Column] = []
+    for number, period in enumerate(s.plan.energy) if netted.sent is not None else ():
+        assert netted.sent is not None
+        quantity = netted.sent[:, number]
+        if not quantity.any():
+            continue
+        prices = {tier.sell for tier in period.tiers}
+        price = prices.pop()
+        if prices or price is None:
+            _refuse("the price for export is missing, or differs by step", f"energy[{number}].sell")
+        name = ", ".join(filter(None, ["Export credit", period.name]))
+        lines.append(
+            s.column(
+                "credit", "credit.export", name, "kWh", -price, quantity, s.per_kwh,
+                present=quantity != 0, args={"period": period.name},
+            )
+        )  # fmt: skip
+    rule = s.plan.export
+    if netted.settled is not None and netted.settled.any() and not rule.credits_expire:
+        lines.append(
+            s.column(
+                "credit", "credit.true_up", "Yearly settlement", "kWh", -rule.year_end_sell, netted.settled, s.per_kwh
+            )
+        )
+    return lines
+
+
+def carry(
+    s: scene.Scene, state: usage.State | None, lines: list[usage.Column]
+) -> tuple[list[usage.Column], usage.State | None]:
+    """This will use a carried credit, and hold back what this bill earned beyond what it may pay."""
+    rule = s.plan.export
+    if state is None or rule.metering not in ("NET_METERING_CREDIT", "NET_BILLING_CREDIT"):
+        return [], state
+    charged = np.maximum(_sum(s, lines, rule.credit_over), 0)
+    earned = -_sum(s, lines, ("credit",))
+    before = state.credit_cents
+    payable = before + earned if rule.credit_applies == "SAME_BILL" else before
+    after = before + earned - np.minimum(np.maximum(payable, 0), charged)
+    out = [_money("credit.brought", "Credit brought forward", -before)]
+    if _true_up(s):
+        if rule.credits_expire:
+            out.append(_money("credit.expired", "Credit that expires", after))
+        else:
+            out += [
+                _money("credit.unused", "Credit not used", after),
+                _money("credit.paid_out", "Credit paid out", -after),
+            ]
+        after = np.zeros_like(after)
+    else:
+        out.append(_money("credit.carried", "Credit carried forward", after))
+    return [line for line in out if line.present.any()], replace(state, credit_cents=after)
+
+
+def _over_windows(s: scene.Scene, minutes: int) -> scene.Scene:
+    """Import and export netted over windows from the segment's first read; each stands at its window's start."""
+    if minutes % s.interval_minutes:
+        _refuse(f"{minutes} minutes are not a multiple of the reads' {s.interval_minutes}", "net_minutes")
+    assert s.export_wh is not None
+    starts = np.arange(0, s.wh.shape[1], minutes // s.interval_minutes)
+    left = np.add.reduceat(s.wh - s.export_wh, starts, axis=1)
+    wh, sent = np.zeros_like(s.wh), np.zeros_like(s.wh)
+    wh[:, starts], sent[:, starts] = np.maximum(left, 0), np.maximum(-left, 0)
+    return replace(s, wh=wh, export_wh=sent)
+
+
+def _state(s: scene.Scene, state: usage.State | None) -> usage.State:
+    if state is None:
+        nothing = np.zeros(s.n, dtype=np.int64)
+        return usage.State(np.zeros((s.n, len(s.plan.energy)), dtype=np.int64), nothing, nothing)
+    if state.bank.shape != (s.n, len(s.plan.energy)):
+        if state.bank.any():
+            raise errors.Invalid(
+                "rating.state", reason="kWh are carried for other periods than the plan has", where="state.bank"
+            )
+        state = replace(state, bank=np.zeros((s.n, len(s.plan.energy)), dtype=np.int64))
+    if state.excess.shape != (s.n,) or state.credit_cents.shape != (s.n,):
+        raise errors.Invalid("rating.state", reason="what is carried is of another number of accounts", where="state")
+    return state
+
+
+def _true_up(s: scene.Scene) -> bool:
+    month = s.plan.export.true_up_month
+    if month is None:
+        return False
+    years = range(s.days.starts_on.year, s.days.ends_on.year + 1)
+    return any(periods.month_of(date(year, month, 1)).ends_on - timedelta(days=1) in s.days for year in years)
+
+
+def _money(code: str, description: str, cents: Ints) -> usage.Column:
+    return usage.Column(
+        component="credit",
+        code=code,
+        description=description,
+        unit="",
+        unit_price=Decimal("0.01"),
+        quantity=cents,
+        scale=1,
+        cents=cents,
+        present=cents != 0,
+    )
+
+
+def _sum(s: scene.Scene, lines: list[usage.Column], over: tuple[terms.Component, ...]) -> Ints:
+    total = np.zeros(s.n, dtype=np.int64)
+    for line in lines:
+        if line.component in over:
+            total = total + line.cents
+    return total
+
+
+def _refuse(reason: str, where: str) -> NoReturn:
+    raise errors.Invalid("rating.export_unpriceable", reason=reason, where=where)

@@ -1,0 +1,56 @@
+"""`wattline tariff`: a document tried before it is published, and a tariff written as URDB. Needs no database."""
+
+import json
+from datetime import UTC, datetime
+from pathlib import Path
+
+import click
+
+from billing import tariff_command
+from core import errors
+from ops_admin import rate_command
+
+_CANNOT = 2
+
+
+@click.group("tariff")
+def tariff() -> None:
+    """Tariff documents."""
+
+
+@tariff.command("check")
+@click.argument("file", type=click.Path(path_type=Path))
+@click.option("--usage", default=None, type=click.Path(path_type=Path), help="CSV: start,kwh[,export_kwh].")
+@click.option("--from", "starts_on", default=None, type=click.DateTime(["%Y-%m-%d"]), help="First day.")
+@click.option("--to", "ends_on", default=None, type=click.DateTime(["%Y-%m-%d"]), help="First day no longer in.")
+@click.option("--timezone", default="Etc/UTC", show_default=True, help="IANA name of the zone whose days are billed.")
+def check(file: Path, usage: Path | None, starts_on: datetime | None, ends_on: datetime | None, timezone: str) -> None:
+    """Print what a document would charge, or why it cannot be priced."""
+    today = datetime.now(UTC).date()
+    try:
+        rate_command.known_zone(timezone)
+        plan = tariff_command.read(file, today)
+        if usage is None:
+            out: object = tariff_command.trial(plan, today, timezone)
+        elif starts_on is None or ends_on is None:
+            raise click.UsageError("--usage wants --from and --to")
+        else:
+            out = tariff_command.priced(plan, usage, starts_on.date(), ends_on.date(), timezone)
+    except errors.Invalid as exc:
+        click.echo(f"cannot price: {rate_command.words(exc)}", err=True)
+        raise SystemExit(_CANNOT) from None
+    for note in plan.notes:
+        click.echo(f"note: {note}", err=True)
+    click.echo(json.dumps(out, indent=2))
+
+
+@tariff.command("export")
+@click.argument("code")
+def export(code: str) -> None:
+    """Print one of the utility's own tariffs as a URDB document."""
+    try:
+        document = tariff_command.published(code, datetime.now(UTC).date())
+    except errors.NotFound:
+        click.echo(f"there is no tariff {code}", err=True)
+        raise SystemExit(_CANNOT) from None
+    click.echo(json.dumps(document, indent=2))

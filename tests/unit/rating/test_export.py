@@ -1,0 +1,259 @@
+"""Energy sent out, hourly prices, and plans written as URDB: against a twin in plain fractions, and by their laws."""
+
+import json
+import pathlib
+from collections import defaultdict
+from dataclasses import replace
+from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
+from fractions import Fraction
+from zoneinfo import ZoneInfo
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+
+from billing import catalogue, rating, urdb, urdb_export
+from billing.rating import terms
+from core import errors, periods
+from ops_admin.tariff_command import tariff
+from tests.unit.rating import sam
+from tests.unit.rating.oracle import round_cents
+from tests.unit.rating.test_engine import ssc_plan
+from tests.unit.rating.test_sam import EXPORTS, a_plan, compare
+
+DATA = pathlib.Path(__file__).parent / "data"
+CASES = json.loads((DATA / "ssc_cases.json").read_text())["cases"]
+# kWh carried from one season's periods to the other's go by hours there, by period here (DECISIONS 20);
+# these run without the generator
+CARRIED_BY_THE_HOUR = {
+    "Test_Residential_TOU_Rates",
+    "Test_Residential_TOU_Rates_w_tiers",
+    "Test_Commercial_Demand_Charges",
+}
+METERING = {0: "NET_METERING", 1: "NET_METERING_CREDIT", 2: "NET_BILLING", 3: "NET_BILLING_CREDIT", 4: EXPORTS[4]}
+
+
+class Twin:
+    """One account's export by the longest way: a read at a time, fractions, and the bank as a dict."""
+
+    def __init__(self, plan: rating.Plan, zone: str) -> None:
+        self.plan, self.zone = plan, ZoneInfo(zone)
+        self.bank: dict[int, int] = defaultdict(int)
+        self.excess = self.credit = 0
+
+    def bill(self, starts_at: datetime, reads: list[tuple[int, int]], minutes: int, last: date) -> tuple[int, int]:
+        """Cents of energy and of credit."""
+        plan, rule = self.plan, self.plan.export
+        used: dict[int, int] = defaultdict(int)
+        sent: dict[int, int] = defaultdict(int)
+        window = (rule.net_minutes or minutes) // minutes
+        for first in range(0, len(reads), window):
+            part = reads[first : first + window]
+            local = (starts_at + timedelta(minutes=first * minutes)).astimezone(self.zone)
+            table = plan.weekend if local.weekday() >= 5 else plan.weekday
+            period = table[local.month - 1][local.hour]
+            took, gave = sum(wh for wh, _ in part), sum(wh for _, wh in part)
+            if rule.net_minutes:
+                took, gave = max(0, took - gave), max(0, gave - took)
+            used[period] += took
+            sent[period] += gave
+        settles = last.month == rule.true_up_month and (last + timedelta(days=1)).month != last.month
+        settled = 0
+        if rule.metering.startswith("NET_METERING"):
+            self.excess = max(0, self.excess + sum(sent.values()) - sum(used.values()))
+            for period in range(len(plan.energy)):
+                left = used[period] - sent[period] - self.bank[period]
+                used[period], sent[period] = max(0, left), max(0, -left)
+                if rule.metering == "NET_METERING":
+                    self.bank[period], sent[period] = sent[period], 0
+            if settles and rule.metering == "NET_METERING":
+                settled = self.excess if rule.true_up_over == "TOTAL" else sum(self.bank.values())
+                self.bank.clear()
+                self.excess = 0
+        energy = sum(self.cents(used[p], plan.energy[p].tiers[0].price) for p in range(len(plan.energy)))
+        earned = sum(self.cents(sent[p], plan.energy[p].tiers[0].sell) for p in range(len(plan.energy)))
+        if not rule.metering.endswith("_CREDIT"):
+            return energy, -earned - (0 if rule.credits_expire else self.cents(settled, rule.year_end_sell))
+        payable = self.credit + (earned if rule.credit_applies == "SAME_BILL" else 0)
+        applied = min(payable, max(0, energy))
+        self.credit += earned - applied
+        paid = 0
+        if settles:
+            paid, self.credit = (0 if rule.credits_expire else self.credit), 0
+        return energy, -applied - paid
+
+    def cents(self, wh: int, price: Decimal) -> int:
+        return round_cents(Fraction(wh, 1000) * Fraction(price), self.plan.rounding)
+
+
+@pytest.mark.parametrize("metering", EXPORTS)
+@pytest.mark.parametrize("zone", ["America/New_York", "Australia/Lord_Howe", "Asia/Kolkata"])
+def test_export_agrees_with_the_twin_to_the_cent_bill_after_bill(metering: str, zone: str) -> None:
+    for seed in range(3):
+        rng = np.random.default_rng(seed)
+        plan = a_plan(rng, metering)
+        rule = replace(
+            plan.export, true_up_month=4, true_up_over=str(rng.choice(["TOTAL", "PERIODS"])),
+            credits_expire=bool(rng.integers(2)), credit_applies=str(rng.choice(["SAME_BILL", "NEXT_BILL"])),
+            net_minutes=60 if metering.startswith("NET_BILLING") else None,
+        )  # fmt: skip
+        plan = replace(plan, export=rule, demand=None, minimum_monthly=Decimal(0), rounding="HALF_EVEN")
+        twin, state = Twin(plan, zone), None
+        day = date(2024, 2, 1)  # a leap day, and clocks that change
+        while day < date(2024, 6, 1):
+            month = periods.month_of(day)
+            starts_at = periods.midnight(day, zone)
+            count = (periods.midnight(month.ends_on, zone) - starts_at) // timedelta(minutes=30)
+            reads = rng.integers(0, 900, (2, count))
+            used = rating.Usage(starts_at, 30, zone, reads[0], export_wh=reads[1])
+            bill = rating.rate(plan, used, month, state=state)
+            assert bill == bill and bill.lines() == rating.rate(plan, used, month, state=state).lines()
+            state = bill.state
+            energy, credit = twin.bill(starts_at, reads.T.tolist(), 30, month.ends_on - timedelta(days=1))
+            assert (bill.sum_cents("energy")[0], bill.sum_cents("credit")[0]) == (energy, credit), (seed, day)
+            assert bill.total_cents[0] == sum(line.amount_cents for line in bill.lines())
+            if metering == "NET_METERING":
+                assert state is not None
+                assert state.bank[0].tolist() == [twin.bank[p] for p in range(len(plan.energy))]
+            if metering.endswith("_CREDIT"):
+                assert state is not None and state.credit_cents[0] == twin.credit
+            day = month.ends_on
+
+
+def test_what_is_carried_for_other_periods_is_refused() -> None:
+    plan = replace(terms.flat("F", "F", Decimal("0.1")), export=rating.Export("NET_METERING"))
+    used = rating.Usage(datetime(2026, 1, 1, tzinfo=UTC), 60, "Etc/UTC", np.full(744, 1))
+    none = np.zeros(1, dtype=np.int64)
+    with pytest.raises(errors.Invalid, match=r"rating\.state"):
+        rating.rate(
+            plan,
+            used,
+            periods.month_of(date(2026, 1, 1)),
+            state=rating.State(np.ones((1, 2), dtype=np.int64), none, none),
+        )
+
+
+@pytest.mark.parametrize("zone", ["Etc/UTC", "Asia/Kolkata"])
+def test_energy_at_the_price_of_the_hour(zone: str) -> None:
+    plan = replace(
+        terms.flat("S", "Spot", Decimal(0)), index=rating.Index("DAY_AHEAD", Decimal("1.05"), Decimal("0.012345"))
+    )
+    rng = np.random.default_rng(7)
+    march = periods.month_of(date(2026, 3, 1))
+    starts_at = periods.midnight(march.starts_on, zone)
+    wh = rng.integers(0, 5000, (3, 744 * 2))
+    micros = rng.integers(-50_000, 900_000, 800)
+    first = starts_at.replace(minute=0)
+    prices = rating.Prices("DAY_AHEAD", first, 60, micros)
+    used = rating.Usage(starts_at, 30, zone, wh)
+    bill = rating.rate(plan, used, march, prices=prices)
+    for account in range(3):
+        cost = Fraction(0)
+        for n, value in enumerate(wh[account].tolist()):
+            hour = (starts_at + timedelta(minutes=30 * n) - first) // timedelta(hours=1)
+            cost += Fraction(value, 1000) * Fraction(int(micros[hour]), 10**6) * Fraction("1.05")
+        assert bill.sum_cents("energy")[account] == round_cents(cost, "HALF_UP")
+        adder = Fraction(int(wh[account].sum()), 1000) * Fraction("0.012345")
+        assert bill.sum_cents("rider")[account] == round_cents(adder, "HALF_UP")
+    for wrong in (None, replace(prices, code="OTHER"), replace(prices, micros=micros[:700])):
+        with pytest.raises(errors.Invalid, match=r"rating\.prices"):
+            rating.rate(plan, used, march, prices=wrong)
+
+
+def same(plan: rating.Plan) -> rating.Plan:
+    return replace(plan, notes=())
+
+
+@pytest.mark.parametrize("metering", ["NONE", *EXPORTS])
+def test_a_plan_written_as_urdb_reads_back_equal(metering: str) -> None:
+    for seed in range(8):
+        plan = a_plan(np.random.default_rng(seed), metering)
+        if plan.demand is not None and plan.demand.flat:
+            demand = replace(plan.demand, ratchet=rating.Ratchet(Decimal(80), 11, (6, 7)), minimum_kw=Decimal("2.5"))
+            plan = replace(plan, demand=demand)
+        plan = replace(
+            plan, fixed_daily=Decimal("0.123456789"), index=rating.Index("DA", adder=Decimal("0.01")),
+            riders=(rating.Rider("D", "Off", "PERCENT", Decimal(-5), over=("energy",), of_months=(1, 2)),),
+            taxes=(rating.Tax("T", "Tax", Decimal("6.25"), over=("energy",), starts_on=date(2026, 1, 1)),),
+            holidays=rating.Holidays(("LABOR_DAY",), "NEAREST_WEEKDAY", (date(2026, 1, 2),)),
+            proration_window=(27, 34), proration="DAYS_30", rounding="HALF_EVEN", tier_scope="PER_PERIOD",
+        )  # fmt: skip
+        document = json.loads(json.dumps(urdb_export.document(plan)))
+        assert same(catalogue.plan_of(document)) == plan
+
+
+@pytest.mark.parametrize(
+    "path", sorted((DATA / "ratebook").glob("*.json")) + sorted((DATA / "urdb").glob("*.json")), ids=lambda p: p.stem
+)
+def test_published_tariffs_agree_with_nrels_engine_or_are_refused_with_the_place(path: pathlib.Path) -> None:
+    try:
+        plan = urdb.parse(path.read_text())
+    except errors.Invalid as exc:
+        assert exc.data["where"] and len(exc.data["reason"].split()) > 2
+        return
+    assert same(catalogue.plan_of(json.loads(json.dumps(urdb_export.document(plan))))) == same(plan)
+    load = np.load(DATA / "pvsamv1_residential_load.npz")["mwh"] // 1000
+    plain = replace(plan, riders=(), export=rating.Export(), fixed_daily=Decimal(0), minimum_daily=Decimal(0))
+    if plain.demand is not None:
+        plain = replace(plain, demand=replace(plain.demand, window_minutes=None, ratchet=None))
+    assert compare(plain, load, np.zeros_like(load)) == []
+
+
+@pytest.mark.parametrize("case", CASES, ids=[case["name"] for case in CASES])
+def test_every_case_of_that_engine_on_loads_of_ours(case: dict) -> None:
+    """Our year with the generator equals theirs; what mixes units in one ladder of steps is refused in words."""
+    units = {row[3] for row in case["inputs"]["ur_ec_tou_mat"]}
+    load = np.load(DATA / "pvsamv1_residential_load.npz")["mwh"] // 1000
+    gen = np.maximum(np.load(DATA / "gen_1_yr_residential.npz")["mwh"] // 1000, 0)
+    if 1 in units:
+        step = [{"rate": 0.1, "max": 200, "unit": "kWh/kW"}, {"rate": 0.1, "max": 3000}, {"rate": 0.2}]
+        with pytest.raises(errors.Invalid, match=r"tariff\.unpriceable"):
+            urdb.plan({"energyratestructure": [step]})
+        return
+    plan = ssc_plan(case)
+    option = int(case["inputs"]["ur_metering_option"])
+    sells = {int(row[0]): Decimal(str(row[5])) for row in case["inputs"]["ur_ec_tou_mat"]}
+    energy = tuple(
+        replace(period, tiers=tuple(replace(tier, sell=sells[n + 1]) for tier in period.tiers))
+        for n, period in enumerate(plan.energy)
+    )
+    rule = rating.Export(
+        METERING[option], true_up_month=int(case["inputs"].get("ur_nm_credit_month", 11)) + 1,
+        year_end_sell=Decimal(str(case["inputs"]["ur_nm_yearend_sell_rate"])), true_up_over="TOTAL",
+        credit_applies="NEXT_BILL" if option == 3 else "SAME_BILL",
+    )  # fmt: skip
+    plan = replace(
+        plan, energy=energy, export=rule, minimum_annual=Decimal(str(case["inputs"]["ur_annual_min_charge"])),
+        minimum_over=("fixed", "energy", "demand", "credit"),
+    )  # fmt: skip
+    if case["fails"]:
+        with pytest.raises(Exception, match=r"Max\. Usage"):
+            sam.year(sam.inputs(plan), load / 1000, gen / 1000)
+        with pytest.raises(errors.Invalid, match=r"rating\.terms"):
+            rating.rate(
+                replace(plan, export=rating.Export()),
+                rating.Usage(datetime(2018, 6, 1, tzinfo=UTC), 60, "Etc/UTC", load[: 30 * 24]),
+                periods.month_of(date(2018, 6, 1)),
+            )
+        return
+    if case["name"] in CARRIED_BY_THE_HOUR:
+        gen = np.zeros_like(gen)
+    assert compare(plan, load, gen) == []
+
+
+def test_a_document_is_tried_before_it_is_published(tmp_path: pathlib.Path) -> None:
+    path = tmp_path / "plan.json"
+    path.write_text(json.dumps({"label": "X", "energyratestructure": [[{"rate": 0.1}]], "fixedmonthlycharge": 5}))
+    result = CliRunner().invoke(tariff, ["check", str(path)])
+    assert result.exit_code == 0 and json.loads(result.stdout)[0]["currency"] == "USD"
+    bad = {"label": "X", "energyratestructure": [[{"rate": 0.1}]], "energyweekdayschedule": [[1] * 24] * 12}
+    for document, where in (
+        (bad, "energyweekdayschedule[0][0]"),
+        ({**bad, "energyweekdayschedule": None, "wattline": {"riders": [{}]}}, "wattline"),
+    ):
+        path.write_text(json.dumps(document))
+        result = CliRunner().invoke(tariff, ["check", str(path)])
+        assert result.exit_code == 2 and where in result.stderr
+    assert json.loads(CliRunner().invoke(tariff, ["export", "RES-TOU"]).stdout)["label"] == "RES-TOU"
+    assert CliRunner().invoke(tariff, ["export", "NONE"]).exit_code == 2
