@@ -149,6 +149,7 @@ class BillRow(db.Base):
         Index(None, "account_id", "starts_on"),
         Index(None, "run_id", "status"),
         Index("ix_bill_due", "due_on", postgresql_where=text("status = 'ISSUED'")),
+        Index("ix_bill_estimated", "id", postgresql_where=text("status = 'ISSUED' AND estimated")),
     )
 
     id: Mapped[int] = db.primary_key()

@@ -249,6 +249,15 @@ def list_agreements(
     return tuple(Agreement(*row) for row in session.execute(query))
 
 
+def list_ended(session: Session, *, since: date, until: date) -> tuple[Agreement, ...]:
+    """This will list the agreements whose first day without service lies between two days, both in, by id."""
+    agreement = models.ServiceAgreementRow
+    query = _agreements().where(
+        agreement.ends_on >= since, agreement.ends_on <= until, agreement.ends_on > agreement.starts_on
+    )
+    return tuple(Agreement(*row) for row in session.execute(query.order_by(agreement.id)))
+
+
 def get_agreement(session: Session, *, agreement_id: int) -> Agreement:
     """This will give a service agreement, or raise NotFound."""
     row = session.execute(_agreements().where(models.ServiceAgreementRow.id == agreement_id)).one_or_none()

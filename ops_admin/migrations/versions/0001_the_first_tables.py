@@ -686,6 +686,7 @@ def upgrade() -> None:
     sa.PrimaryKeyConstraint('id', name=op.f('pk_service_agreement'))
     )
     op.create_index(op.f('ix_service_agreement_account_id_starts_on'), 'service_agreement', ['account_id', 'starts_on'], unique=False)
+    op.create_index('ix_service_agreement_ended', 'service_agreement', ['ends_on'], unique=False, postgresql_where=sa.text('ends_on IS NOT NULL'))
     op.create_index(op.f('ix_service_agreement_service_point_id'), 'service_agreement', ['service_point_id'], unique=False)
     op.create_table('service_request',
     sa.Column('id', sa.BigInteger(), sa.Identity(always=False), nullable=False),
@@ -839,6 +840,7 @@ def upgrade() -> None:
     )
     op.create_index(op.f('ix_bill_account_id_starts_on'), 'bill', ['account_id', 'starts_on'], unique=False)
     op.create_index('ix_bill_due', 'bill', ['due_on'], unique=False, postgresql_where=sa.text("status = 'ISSUED'"))
+    op.create_index('ix_bill_estimated', 'bill', ['id'], unique=False, postgresql_where=sa.text("status = 'ISSUED' AND estimated"))
     op.create_index(op.f('ix_bill_run_id_status'), 'bill', ['run_id', 'status'], unique=False)
     op.create_index('uq_bill_one_standing', 'bill', ['agreement_id', 'starts_on'], unique=True, postgresql_where=sa.text("status <> 'CANCELLED'"))
     op.create_table('interaction',
