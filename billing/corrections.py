@@ -11,7 +11,7 @@ from decimal import Decimal
 from sqlalchemy import delete, func, select
 from sqlalchemy.orm import Session
 
-from billing import issuing, ledger, models, once, owed, pricing, runs, settling, single, views
+from billing import changes, issuing, ledger, models, once, owed, pricing, runs, settling, single, views
 from core import errors, money, outbox, periods
 from core.accounts import queries as accounts
 from core.compliance import operations as compliance
@@ -108,6 +108,7 @@ def rebill(
             "bill_id": fresh,
             "cancelled_id": bill_id,
             "account_id": before.account_id,
+            "customer_id": accounts.get_account(session, account_id=before.account_id).customer_id,
             "number": done.cancelled.number,
             "before": str(done.cancelled.total),
             "after": str(done.bill.total),
@@ -117,6 +118,15 @@ def rebill(
         now=now,
     )
     return done
+
+
+def uphold(session: Session, *, dispute_id: int, actor: str, now: datetime) -> Rebill:
+    """This will give a customer right: the dispute is upheld and the bill made anew from what is known today.
+
+    Refused dispute.closed when it was decided otherwise; asked again it gives the same.
+    """
+    found = changes.close_dispute(session, dispute_id=dispute_id, outcome="UPHELD", now=now)
+    return rebill(session, bill_id=found.bill_id, actor=actor, reason=f"dispute {found.number}", now=now)
 
 
 def list_unbilled(

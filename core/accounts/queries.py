@@ -23,6 +23,7 @@ class Customer:
     locale: str
     opened_on: date
     medical_equipment: bool
+    medical_until: date | None = None  # None beside equipment: until somebody says otherwise
 
 
 @dataclass(frozen=True)
@@ -471,7 +472,9 @@ def _service_point(row: Any) -> ServicePoint:
 
 
 def _customer(row: models.CustomerRow) -> Customer:
-    return Customer(row.id, row.number, row.full_name, row.kind, row.locale, row.opened_on, row.medical_equipment)
+    return Customer(
+        row.id, row.number, row.full_name, row.kind, row.locale, row.opened_on, row.medical_equipment, row.medical_until
+    )
 
 
 def contact_point(row: models.ContactPointRow) -> ContactPoint:
