@@ -193,6 +193,12 @@ def complete_reconnection(session: Session, *, number: str, actor: str, now: dat
     return done
 
 
+def reconnects_by(session: Session, *, account_id: int) -> datetime | None:
+    """This will give until when service has to be back, when its reconnection has been ordered."""
+    order = _open_order(session, account_id, "RECONNECT")
+    return datetime.fromisoformat(order.data["due_at"]) if order is not None and "due_at" in order.data else None
+
+
 def list_notices(session: Session, *, account_id: int) -> tuple[Notice, ...]:
     """This will list the rungs taken in an account's open case, oldest first, each with its proof."""
     case, step = models.DunningCaseRow, models.DunningStepRow

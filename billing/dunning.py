@@ -104,6 +104,12 @@ def open_case(session: Session, account_id: int) -> models.DunningCaseRow | None
     return session.scalars(select(case).where(case.account_id == account_id, case.status == "OPEN")).one_or_none()
 
 
+def list_cases(session: Session, *, limit: int) -> list[int]:
+    """This will list the accounts that have an open case, the oldest first."""
+    case = models.DunningCaseRow
+    return list(session.scalars(select(case.account_id).where(case.status == "OPEN").order_by(case.id).limit(limit)))
+
+
 def list_behind(session: Session, *, today: date, after: int = 0, limit: int = 500) -> list[int]:
     """This will list accounts with a bill past due and not paid in full, or with a case that may end; by id."""
     bill, alloc, case = models.BillRow, models.AllocationRow, models.DunningCaseRow

@@ -448,6 +448,7 @@ class DunningCaseRow(db.Base):
         CheckConstraint("reason IN ('PAID', 'ARRANGEMENT', 'DISPUTE')", name="reason"),
         CheckConstraint("round > 0", name="round"),
         Index("uq_dunning_case_one_open", "account_id", unique=True, postgresql_where=text("status = 'OPEN'")),
+        Index("ix_dunning_case_open", "id", postgresql_where=text("status = 'OPEN'")),
         Index(None, "account_id", "id"),
     )
 

@@ -1,7 +1,7 @@
 """Everything that can be asked of billing, on one page."""
 
 from billing.corrections import Preview, Rebill, preview_bill
-from billing.disconnection import Block, Notice, Verdict, list_notices, may_disconnect
+from billing.disconnection import Block, Notice, Verdict, list_notices, may_disconnect, reconnects_by
 from billing.owed import (
     blocked_by,
     find_bill_by_number,
@@ -108,5 +108,6 @@ __all__ = [
     "may_disconnect",
     "prepay_status",
     "preview_bill",
+    "reconnects_by",
     "sales_by_class",
 ]

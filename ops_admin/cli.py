@@ -13,6 +13,7 @@ from typing import Any
 import click
 
 from ops_admin import rate_command
+from ops_admin.arrears_commands import arrears, bills
 from ops_admin.reports.commands import compliance
 
 
@@ -34,6 +35,8 @@ def _hub() -> Any:
 
 main.add_command(rate_command.rate)
 main.add_command(compliance)
+main.add_command(bills)
+main.add_command(arrears)
 
 
 @main.command()

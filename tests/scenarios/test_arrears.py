@@ -1,10 +1,13 @@
 """Falling behind, and what may and may not follow: the ladder day by day, promises, doubts, and the way back."""
 
+import json
 from collections.abc import Iterator
 from datetime import date, timedelta
 from decimal import Decimal as D
 
+import flask
 import pytest
+from click.testing import CliRunner
 
 from billing import arrangements, arrears_handlers, arrears_jobs, corrections, disconnection, dunning, jobs, queries
 from billing import operations as billing
@@ -16,6 +19,10 @@ from core.compliance import queries as decided
 from core.conversations import models as talks
 from core.fieldwork import queries as work
 from core.programs import operations as programs
+from core.settings import Settings
+from ops_admin import arrears_commands
+from ops_admin.console import web as console
+from ops_admin.reports import commands
 from tests.scenarios.conftest import Walk
 
 MAIL = "house@example.org"
@@ -411,3 +418,30 @@ def test_a_debit_that_comes_back_is_owed_again(walk):
     w.pay("122.65", status="FAILED", name="ach-1")  # told twice
     assert w.balance().amount == D("122.65") and w.fees() == D("1.84")
     assert queries.list_payments(w.session, account_id=w.account_id)[0].status == "RETURNED"
+
+
+def test_staff_can_see_why_and_do_what_is_theirs(walk):
+    w = owing(walk)
+    climb(w, date(2027, 5, 25), date(2027, 6, 19))
+    number = places.get_account(w.session, account_id=w.account_id).number
+
+    def run(group, *words: str):
+        return CliRunner().invoke(group, [*words], obj=lambda: w.hub)
+
+    shown = run(commands.compliance, "may-disconnect", number)
+    assert "may NOT" in shown.output and "us-pa.disconnect_contact" in shown.output, shown.output
+    assert "TERMINATION_NOTICE PROVEN" in shown.output and "EMAIL DELIVERED" in shown.output
+    plain = json.loads(run(commands.compliance, "may-disconnect", number, "--json").output)
+    assert plain["allowed"] is False and "disconnect_contact" in [b["name"] for b in plain["blocks"]]
+    noted = run(arrears_commands.arrears, "contact", number, "--how", "PHONE", "--actor", "staff:ana")
+    assert noted.exit_code == 0, noted.output
+    again = run(arrears_commands.arrears, "contact", number, "--how", "PHONE", "--actor", "staff:ana")
+    assert again.exit_code == 1 and "contact.none_owed" in again.output
+    bill = w.bills()[0]
+    w.read(date(2027, 4, 10), date(2027, 4, 20), 500, quality="EDITED")
+    made = run(arrears_commands.bills, "rebill", bill.number, "--reason", "misread", "--actor", "staff:ana")
+    assert "-18.46" in made.output, made.output
+    page = flask.Flask("console")
+    page.register_blueprint(console.blueprint(w.hub.with_(settings=Settings(demo=True)), lambda: True))
+    seen = page.test_client().get(f"/ops/?account={number}")
+    assert seen.status_code == 200 and b"may not be disconnected" in seen.data and b"66 Pa.C.S. 1406" in seen.data

@@ -473,6 +473,7 @@ def upgrade() -> None:
     sa.PrimaryKeyConstraint('id', name=op.f('pk_dunning_case'))
     )
     op.create_index(op.f('ix_dunning_case_account_id_id'), 'dunning_case', ['account_id', 'id'], unique=False)
+    op.create_index('ix_dunning_case_open', 'dunning_case', ['id'], unique=False, postgresql_where=sa.text("status = 'OPEN'"))
     op.create_index('uq_dunning_case_one_open', 'dunning_case', ['account_id'], unique=True, postgresql_where=sa.text("status = 'OPEN'"))
     op.create_table('dunning_step',
     sa.Column('id', sa.BigInteger(), sa.Identity(always=False), nullable=False),
