@@ -112,7 +112,10 @@ SAMPLES: dict[str, list[dict[str, Any]]] = {
         {"total": "132.18", "issued_on": "2026-11-07", "code": None, "words": "I was away"},
     ],
     "billing.dispute_opened": [{"number": "D-000017", "total": "132.18"}],
-    "billing.disconnect_risk": [{**TOLD, "medical": False}, {**TOLD, "allowed": True, "reasons": [], "warned_on": None, "medical": True}],
+    "billing.disconnect_risk": [
+        {**TOLD, "medical": False},
+        {**TOLD, "allowed": True, "reasons": [], "warned_on": None, "medical": True},
+    ],
     "billing.disconnected": [{**TOLD, "medical": False}, {**TOLD, "medical": False, "back_by": AT}],
     "notice.due_soon": [{"amount": "80.00", "due_on": "2026-11-30", "days": days} for days in (5, 1)],
     "notice.instalment_due": [{"amount": "44.06", "due_on": "2026-12-07"}],
@@ -122,8 +125,8 @@ SAMPLES: dict[str, list[dict[str, Any]]] = {
     "notice.arrangement_broken": [{"catch_up": "44.06"}],
     "notice.arrangement_kept": [{"amount": "132.18"}],
     "notice.bill_corrected": [
-        {"number": "2611-0000012", "before": "115.27", "after": "185.43", "difference": "70.16", "fees_waived": "0.00"},
-        {"number": "2611-0000012", "before": "122.65", "after": "104.19", "difference": "-18.46", "fees_waived": "1.84"},
+        {"number": "2611-12", "before": "115.27", "after": "185.43", "difference": "70.16", "fees_waived": "0.00"},
+        {"number": "2611-12", "before": "122.65", "after": "104.19", "difference": "-18.46", "fees_waived": "1.84"},
     ],
     "notice.service_disconnected": [{"amount": "80.00"}],
     "billing.assistance": [{"programs": [], "overdue": "80.00"}, {"programs": [], "overdue": None}],
