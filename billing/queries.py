@@ -1,5 +1,6 @@
 """Everything that can be asked of billing, on one page."""
 
+from billing.changes import switch_dates, undo_until
 from billing.corrections import Preview, Rebill, preview_bill
 from billing.disconnection import Block, Notice, Verdict, list_notices, may_disconnect, reconnects_by
 from billing.owed import (
@@ -110,4 +111,6 @@ __all__ = [
     "preview_bill",
     "reconnects_by",
     "sales_by_class",
+    "switch_dates",
+    "undo_until",
 ]

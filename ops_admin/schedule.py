@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
 
-from billing import alert_jobs, arrears_jobs, correction_jobs
+from billing import alert_jobs, arrears_jobs, correction_jobs, plan_jobs
 from billing import jobs as billing
 from core.compliance import jobs as compliance
 from core.conversations import jobs as conversations
@@ -48,6 +48,7 @@ JOBS: tuple[Job, ...] = (
     Job("billing.remind_due", timedelta(hours=6), arrears_jobs.remind_due),
     Job("billing.remind_instalments", timedelta(hours=6), arrears_jobs.remind_instalments),
     Job("billing.climb", timedelta(hours=6), arrears_jobs.climb),
+    Job("billing.remind_expiry", timedelta(hours=24), plan_jobs.remind_expiry),
     Job("billing.watch_bills", timedelta(hours=6), alert_jobs.watch_bills),
     Job("housekeeping.purge_deliveries", timedelta(hours=1), housekeeping.purge_deliveries),
     Job("demo.live_reads", timedelta(seconds=20), live.record),

@@ -11,7 +11,7 @@ RuleName = Literal[
     "due_days", "late_fee", "payment_plan", "disconnect_notice", "disconnect_contact", "disconnect_dispute",
     "disconnect_arrangement", "disconnect_assistance", "disconnect_amount", "disconnect_hours", "no_disconnect_days",
     "no_disconnect_season", "no_disconnect_weather", "medical_hold", "reconnect", "reminders", "dunning",
-    "payment_extension", "reinstatement", "plan_expiry", "budget_billing",
+    "payment_extension", "reinstatement", "plan_expiry",
     "back_billing", "deposit", "cooling_off", "outage_credit", "call_answer", "estimates", "allocation", "e_bill",
     "dsar", "opt_out", "doe_417_alert", "doe_417_normal", "doe_417_final",
 ]  # fmt: skip
@@ -31,7 +31,6 @@ NEEDED: dict[str, tuple[str, ...]] = {
     "payment_extension": ("days", "a_year"),
     "reinstatement": ("days", "a_year"),
     "plan_expiry": ("days",),
-    "budget_billing": ("review_months", "percent", "least_days"),
     "no_disconnect_days": ("weekdays", "holidays", "holiday_eves"),
     "no_disconnect_season": ("from", "to"),
     "medical_hold": ("days",),

@@ -122,6 +122,7 @@ SAMPLES: dict[str, list[dict[str, Any]]] = {
     **{f"notice.dunning_{step}": [
         {"overdue": "80.00", "account": "0011", "not_before": "2026-12-07", "citation": "66 Pa.C.S. 1406"}
     ] for step in ("reminder", "overdue", "termination_notice", "contact")},
+    "notice.plan_expiry": [{"name": "tariff.BUS-FLAT.name", "ends_on": "2027-01-07"}],
     "notice.arrangement_broken": [{"catch_up": "44.06"}],
     "notice.arrangement_kept": [{"amount": "132.18"}],
     "notice.bill_corrected": [
