@@ -54,10 +54,18 @@ class AskPlanMonths(forms.Question):
                 str(len(offer.instalments)),
                 months=len(offer.instalments),
                 amount=offer.instalments[0].amount,
+                due_on=offer.instalments[0].due_on,
             )
             for offer in offers
         ]
-        ask.say("billing.plan_ask_months", choices=choices, total=offers[0].total, most=offers[0].max_instalments)
+        later = next((offer.instalments[0].due_on for offer in offers if len(offer.instalments) == 1), None)
+        ask.say(
+            "billing.plan_ask_months",
+            choices=choices,
+            total=offers[0].total,
+            most=offers[0].max_instalments,
+            until=later,
+        )
         return []
 
 
@@ -91,13 +99,13 @@ class SubmitPaymentPlan(forms.Submit):
     name_, needs, form, subject = "action_submit_payment_plan", 2, "payment_plan_form", "payment_plan"
 
     def submit(self, ask: frame.Ask) -> None:
-        opened = charging.open_arrangement(
-            ask.session,
-            account_id=ask.account().id,
-            instalments=int(ask.slot("plan_months") or 0),
-            key=ask.key,
-            now=ask.now,
-        )
+        account_id, months = ask.account().id, int(ask.slot("plan_months") or 0)
+        if months == 1:
+            opened = charging.open_extension(ask.session, account_id=account_id, until=None, key=ask.key, now=ask.now)
+        else:
+            opened = charging.open_arrangement(
+                ask.session, account_id=account_id, instalments=months, key=ask.key, now=ask.now
+            )
         first = opened.instalments[0]
         ask.say(
             "billing.plan_opened",
@@ -110,15 +118,30 @@ class SubmitPaymentPlan(forms.Submit):
 
 
 def preview(ask: frame.Ask, months: int) -> views.ArrangementPreview:
-    """This will work out a plan over so many months; Invalid or Refused when there may be none such."""
-    return charging.preview_arrangement(ask.session, account_id=ask.account().id, instalments=months, now=ask.now)
+    """This will work out a plan over so many months, or, for one, more time; Invalid or Refused when none may be."""
+    account_id = ask.account().id
+    if months == 1:
+        return charging.preview_extension(ask.session, account_id=account_id, until=None, now=ask.now)
+    return charging.preview_arrangement(ask.session, account_id=account_id, instalments=months, now=ask.now)
 
 
 def plan_offers(ask: frame.Ask) -> list[views.ArrangementPreview]:
-    """This will work out the plans worth offering: a quarter, half a year, the longest the rules allow."""
-    first = preview(ask, 2)
+    """This will work out what is worth offering: a quarter, half a year, the longest the rules allow, and more time.
+
+    Refused when there may be neither.
+    """
+    try:
+        more_time = [preview(ask, 1)]
+    except errors.Refused:
+        more_time = []
+    try:
+        first = preview(ask, 2)
+    except errors.Refused:
+        if not more_time:
+            raise
+        return more_time
     months = sorted({n for n in (3, 6, first.max_instalments) if 2 <= n <= first.max_instalments})
-    return [preview(ask, n) for n in months[-3:]] or [first]
+    return [*([preview(ask, n) for n in months[-3:]] or [first]), *more_time]
 
 
 # --- autopay ------------------------------------------------------------------------------------------------

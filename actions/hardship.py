@@ -5,47 +5,36 @@ from collections.abc import Sequence
 from actions import frame, menu
 from billing import queries as billing
 from core.accounts import queries as accounts
-from core.compliance import operations as compliance
 from core.ports import Choice
 from core.programs import queries as programs
 
 
 class Disconnection(frame.HubAction):
-    """Says whether the rules would let us shut off service today, and which rule says so."""
+    """Says whether the rules would let us shut off service today, and every rule that stands against it."""
 
     name_, needs = "action_disconnection", 2
 
     def answer(self, ask: frame.Ask) -> Sequence[frame.Event]:
         account, point = ask.account(), ask.service_point()
         balance = billing.get_balance(ask.session, account_id=account.id, now=ask.now)
-        plan = billing.get_arrangement(ask.session, account_id=account.id)
-        disputes = billing.list_disputes(ask.session, account_id=account.id)
+        verdict = billing.may_disconnect(ask.session, account_id=account.id, now=ask.now)
         customer = accounts.get_customer(ask.session, customer_id=account.customer_id)
-        decision = compliance.evaluate(
-            None,
-            "DISCONNECT",
-            {
-                "jurisdiction": account.jurisdiction,
-                "overdue": str(balance.overdue),
-                "arrangement": plan is not None and plan.status == "ACTIVE",
-                "disputed": any(dispute.status == "OPEN" for dispute in disputes),
-            },
-            ask.today,
-        )
         if not point.connected:
             kind, offers = "billing.disconnected", ("pay_bill", "payment_plan", "financial_assistance")
-        elif balance.overdue <= 0:
+        elif verdict.overdue <= 0:
             kind, offers = "billing.disconnect_safe", ("check_balance", "set_up_autopay", "outage_status")
         else:
             kind, offers = "billing.disconnect_risk", ("pay_bill", "payment_plan", "financial_assistance")
         ask.say(
             kind,
             choices=(*menu.wishes(*offers), frame.person()),
-            overdue=balance.overdue,
+            overdue=verdict.overdue,
             amount=balance.amount,
-            allowed=decision.allowed,
-            rule=decision.rule.rpartition(".")[2],
-            citation=decision.citation,
+            allowed=verdict.allowed,
+            reasons=[block.name for block in verdict.blocks],
+            warned_on=verdict.facts.get("notice_on"),
+            back_by=billing.reconnects_by(ask.session, account_id=account.id),
+            citation=verdict.citation,
             medical=customer.medical_equipment,
         )
         return self.stop()

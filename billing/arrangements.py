@@ -1,11 +1,11 @@
-"""Promises to pay in parts: PROPOSED -> ACTIVE -> KEPT or BROKEN.
+"""Promises to pay, later or in parts: PROPOSED -> ACTIVE -> KEPT or BROKEN, and once more ACTIVE when caught up.
 
 What has been paid is read off what was open when the promise was made, so a payment that is returned counts by itself.
 """
 
 from datetime import date, datetime, timedelta
 
-from sqlalchemy import select, update
+from sqlalchemy import func, select, update
 from sqlalchemy.orm import Session
 
 from billing import allocation, models, once, owed, rules, settling, views
@@ -14,6 +14,7 @@ from core.accounts import queries as accounts
 
 FIRST_AFTER = timedelta(days=14)
 GRACE = timedelta(days=3)
+YEAR = timedelta(days=365)
 
 
 def preview_arrangement(
@@ -65,19 +66,73 @@ def propose_arrangement(
     if before is not None:
         return owed.arrangement_view(session, before)
     plan = preview_arrangement(session, account_id=account_id, instalments=instalments, now=now)
-    row = models.ArrangementRow(
-        key=key, account_id=account_id, status="PROPOSED", total_cents=money.cents(plan.total), opened_at=now
-    )
-    session.add(row)
+    return owed.arrangement_view(session, _write(session, plan, key, now))
+
+
+def preview_extension(
+    session: Session, *, account_id: int, until: date | None, now: datetime
+) -> views.ArrangementPreview:
+    """This will lay out more time to pay all that is owed, until a day (the latest that may be, when none is named).
+
+    Refused arrangement.nothing_owed, arrangement.open, extension.too_often; Invalid extension.until with the `latest`.
+    """
+    account = accounts.get_account(session, account_id=account_id)
+    today = owed.civil_today(session, account_id=account_id, now=now)
+    if _open(session, account_id) is not None:
+        raise errors.Refused("arrangement.open")
+    total = _debt(session, account_id)
+    if total <= 0:
+        raise errors.Refused("arrangement.nothing_owed")
+    days, a_year = rules.extension(account.jurisdiction, today)
+    if _extensions(session, account_id, since=now - YEAR) >= a_year:
+        raise errors.Refused("extension.too_often", times=a_year)
+    latest = today + timedelta(days=days)
+    until = until or latest
+    if not today < until <= latest:
+        raise errors.Invalid("extension.until", latest=latest.isoformat())
+    part = views.Instalment(1, until, money.from_cents(total))
+    return views.ArrangementPreview(account_id, part.amount, (part,), 1)
+
+
+def open_extension(
+    session: Session, *, account_id: int, until: date | None, key: str, now: datetime
+) -> views.Arrangement:
+    """This will give a customer more time, in one step. The same key gives the same promise."""
+    once.lock_account(session, account_id)
+    before = session.scalars(select(models.ArrangementRow).where(models.ArrangementRow.key == key)).one_or_none()
+    if before is not None:
+        return owed.arrangement_view(session, before)
+    plan = preview_extension(session, account_id=account_id, until=until, now=now)
+    return accept_arrangement(session, arrangement_id=_write(session, plan, key, now).id, now=now)
+
+
+def reinstate_if_caught_up(session: Session, *, account_id: int, now: datetime) -> bool:
+    """This will let a broken arrangement live again when all that was due on it has been paid, if the rules let it."""
+    once.lock_account(session, account_id)
+    row = session.scalars(
+        select(models.ArrangementRow)
+        .where(models.ArrangementRow.account_id == account_id)
+        .order_by(models.ArrangementRow.id.desc())
+        .limit(1)
+        .with_for_update()
+    ).one_or_none()
+    if row is None or row.status != "BROKEN" or row.ended_at is None:
+        return False
+    today = owed.civil_today(session, account_id=account_id, now=now)
+    jurisdiction = accounts.get_account(session, account_id=account_id).jurisdiction
+    days, a_year = rules.reinstatement(jurisdiction, today)
+    if now - row.ended_at > timedelta(days=days) or _reinstated(session, account_id, since=now - YEAR) >= a_year:
+        return False
+    parts = _parts(session, row)
+    left = _still_open(session, row)
+    due = sum(part.amount_cents for part in parts if part.due_on <= today)
+    if not any(part.status == "MISSED" for part in parts) or left == 0 or row.total_cents - left < due:
+        return False
+    row.status, row.ended_at, row.reinstated_at = "ACTIVE", None, now
     session.flush()
-    session.add_all(
-        models.ArrangementInstalmentRow(
-            arrangement_id=row.id, position=part.position, due_on=part.due_on, amount_cents=money.cents(part.amount)
-        )
-        for part in plan.instalments
-    )
-    session.flush()
-    return owed.arrangement_view(session, row)
+    _tell(session, "arrangement.reinstated", row, now)
+    follow(session, account_id=account_id, now=now)
+    return True
 
 
 def accept_arrangement(session: Session, *, arrangement_id: int, now: datetime) -> views.Arrangement:
@@ -100,12 +155,8 @@ def follow(session: Session, *, account_id: int, now: datetime) -> str | None:
     if row is None or row.status != "ACTIVE":
         return None
     today = owed.civil_today(session, account_id=account_id, now=now)
-    left = row.total_cents - _still_open(session, row)
-    parts = session.scalars(
-        select(models.ArrangementInstalmentRow)
-        .where(models.ArrangementInstalmentRow.arrangement_id == row.id)
-        .order_by(models.ArrangementInstalmentRow.position)
-    ).all()
+    left = paid = row.total_cents - _still_open(session, row)
+    parts = _parts(session, row)
     for part in parts:
         covered = left >= part.amount_cents
         left -= part.amount_cents
@@ -117,7 +168,8 @@ def follow(session: Session, *, account_id: int, now: datetime) -> str | None:
         _tell(session, "arrangement.kept", row, now)
     elif any(part.status == "MISSED" for part in parts):
         row.status, row.ended_at = "BROKEN", now
-        _tell(session, "arrangement.broken", row, now)
+        due = sum(part.amount_cents for part in parts if part.due_on <= today)
+        _tell(session, "arrangement.broken", row, now, catch_up_cents=due - paid)
     session.flush()
     return row.status
 
@@ -134,6 +186,50 @@ def drop_proposals(session: Session, *, before: datetime) -> None:
     row = models.ArrangementRow
     session.execute(
         update(row).where(row.status == "PROPOSED", row.opened_at < before).values(status="BROKEN", ended_at=before)
+    )
+
+
+def _write(session: Session, plan: views.ArrangementPreview, key: str, now: datetime) -> models.ArrangementRow:
+    row = models.ArrangementRow(
+        key=key, account_id=plan.account_id, status="PROPOSED", total_cents=money.cents(plan.total), opened_at=now
+    )
+    session.add(row)
+    session.flush()
+    session.add_all(
+        models.ArrangementInstalmentRow(
+            arrangement_id=row.id, position=part.position, due_on=part.due_on, amount_cents=money.cents(part.amount)
+        )
+        for part in plan.instalments
+    )
+    session.flush()
+    return row
+
+
+def _parts(session: Session, row: models.ArrangementRow) -> list[models.ArrangementInstalmentRow]:
+    part = models.ArrangementInstalmentRow
+    return list(session.scalars(select(part).where(part.arrangement_id == row.id).order_by(part.position)))
+
+
+def _extensions(session: Session, account_id: int, *, since: datetime) -> int:
+    """How often more time was given: a promise in one part."""
+    row, part = models.ArrangementRow, models.ArrangementInstalmentRow
+    single = select(part.arrangement_id).group_by(part.arrangement_id).having(func.count() == 1)
+    return int(
+        session.scalar(
+            select(func.count()).where(
+                row.account_id == account_id,
+                row.opened_at >= since,
+                row.id.in_(single.where(part.arrangement_id == row.id).correlate(row)),
+            )
+        )
+        or 0
+    )
+
+
+def _reinstated(session: Session, account_id: int, *, since: datetime) -> int:
+    row = models.ArrangementRow
+    return int(
+        session.scalar(select(func.count()).where(row.account_id == account_id, row.reinstated_at >= since)) or 0
     )
 
 
@@ -172,12 +268,10 @@ def _due(today: date, position: int) -> date:
     return periods.add_months(today + FIRST_AFTER, position)
 
 
-def _tell(session: Session, name: str, row: models.ArrangementRow, now: datetime) -> None:
-    parts = session.scalars(
-        select(models.ArrangementInstalmentRow)
-        .where(models.ArrangementInstalmentRow.arrangement_id == row.id)
-        .order_by(models.ArrangementInstalmentRow.position)
-    ).all()
+def _tell(
+    session: Session, name: str, row: models.ArrangementRow, now: datetime, catch_up_cents: int | None = None
+) -> None:
+    parts = _parts(session, row)
     outbox.record_fact(
         session,
         name,
@@ -191,6 +285,7 @@ def _tell(session: Session, name: str, row: models.ArrangementRow, now: datetime
                 {"due_on": part.due_on.isoformat(), "amount": str(money.from_cents(part.amount_cents))}
                 for part in parts
             ],
+            **({} if catch_up_cents is None else {"catch_up": str(money.from_cents(catch_up_cents))}),
         },
         now=now,
     )

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from datetime import date, datetime, timedelta
 
-from sqlalchemy import or_, select
+from sqlalchemy import delete, or_, select
 from sqlalchemy.orm import Session
 
 from billing import ledger, models, once, owed, pricing, runs, settling, tariffs, views
@@ -59,6 +59,24 @@ def switch_tariff(
     return _switch(result)
 
 
+def switch_dates(session: Session, *, account_id: int, now: datetime) -> tuple[date, ...]:
+    """This will give the days a switch may start on that are worth offering: today, and the next two bill periods."""
+    place = pricing.place_of(session, account_id=account_id, now=now)
+    following = runs.open_period(place.agreement, place.today).ends_on
+    return tuple(dict.fromkeys((place.today, following, periods.add_months(following, 1))))
+
+
+def undo_until(session: Session, *, account_id: int, now: datetime) -> date | None:
+    """This will give the last day on which the newest switch can be taken back; None when it cannot."""
+    place = pricing.place_of(session, account_id=account_id, now=now)
+    held = models.AgreementTariffRow
+    rows = session.scalars(
+        select(held).where(held.agreement_id == place.agreement.id).order_by(held.starts_on.desc()).limit(2)
+    ).all()
+    until = rows[0].cooling_off_until if len(rows) == 2 else None
+    return until if until is not None and until >= place.today else None
+
+
 def cancel_switch(session: Session, *, account_id: int, key: str, now: datetime) -> views.Switch:
     """This will take a switch back while it is in its cooling-off days; Refused tariff.no_cooling_off afterwards."""
     once.lock_account(session, account_id)
@@ -80,6 +98,7 @@ def cancel_switch(session: Session, *, account_id: int, key: str, now: datetime)
         )
     }
     starts_on = max(newest.starts_on, place.today)
+    _waive_exit(session, account_id, newest.starts_on, now)
     # what has been used under the new terms stays under them; what has not begun is as if it had never been asked for
     tariffs.assign(
         session, agreement_id=place.agreement.id, tariff_code=codes[previous.tariff_id], starts_on=starts_on, now=now
@@ -204,6 +223,30 @@ def _charge_exit(session: Session, account_id: int, cents: int, tariff: str, on:
         account_id=account_id,
         effective_on=on,
         amounts={ledger.RECEIVABLE: cents, ledger.FEE_REVENUE: -cents},
+    )
+    ledger.post_journals(session, [journal], now=now)
+    settling.settle(session, account_ids=[account_id], now=now)
+
+
+def _waive_exit(session: Session, account_id: int, on: date, now: datetime) -> None:
+    """Taking a switch back costs nothing: the fee for leaving goes with it, and what was paid on it is free again."""
+    fee = models.ChargeRow
+    row = session.scalars(
+        select(fee).where(
+            fee.account_id == account_id, fee.kind == "EXIT_FEE", fee.charged_on == on, fee.waived_at.is_(None)
+        )
+    ).first()
+    if row is None:
+        return
+    row.waived_at = now
+    session.flush()
+    session.execute(delete(models.AllocationRow).where(models.AllocationRow.charge_id == row.id))
+    journal = ledger.Journal(
+        key=f"exit-fee-waived:{row.id}",
+        kind="ADJUSTMENT",
+        account_id=account_id,
+        effective_on=on,
+        amounts={ledger.RECEIVABLE: -row.amount_cents, ledger.FEE_REVENUE: row.amount_cents},
     )
     ledger.post_journals(session, [journal], now=now)
     settling.settle(session, account_ids=[account_id], now=now)

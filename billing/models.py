@@ -149,6 +149,7 @@ class BillRow(db.Base):
         Index(None, "account_id", "starts_on"),
         Index(None, "run_id", "status"),
         Index("ix_bill_due", "due_on", postgresql_where=text("status = 'ISSUED'")),
+        Index("ix_bill_estimated", "id", postgresql_where=text("status = 'ISSUED' AND estimated")),
     )
 
     id: Mapped[int] = db.primary_key()
@@ -420,6 +421,7 @@ class ArrangementRow(db.Base):
     total_cents: Mapped[int]
     opened_at: Mapped[datetime]
     ended_at: Mapped[datetime | None]
+    reinstated_at: Mapped[datetime | None]  # it was broken, and what had been missed was paid
 
 
 class ArrangementInstalmentRow(db.Base):
@@ -455,6 +457,62 @@ class DisputeRow(db.Base):
     status: Mapped[str] = mapped_column(default="OPEN")
     opened_at: Mapped[datetime]
     closed_at: Mapped[datetime | None]
+
+
+class DunningCaseRow(db.Base):
+    """One time an account fell behind, from the first missed bill until it was settled. One open at a time."""
+
+    __tablename__ = "dunning_case"
+    __table_args__ = (
+        CheckConstraint("status IN ('OPEN', 'CLOSED')", name="status"),
+        CheckConstraint("(status = 'CLOSED') = (closed_at IS NOT NULL AND reason IS NOT NULL)", name="closed"),
+        CheckConstraint("reason IN ('PAID', 'ARRANGEMENT', 'DISPUTE')", name="reason"),
+        CheckConstraint("round > 0", name="round"),
+        Index("uq_dunning_case_one_open", "account_id", unique=True, postgresql_where=text("status = 'OPEN'")),
+        Index("ix_dunning_case_open", "id", postgresql_where=text("status = 'OPEN'")),
+        Index(None, "account_id", "id"),
+    )
+
+    id: Mapped[int] = db.primary_key()
+    account_id: Mapped[int] = mapped_column(ForeignKey("account.id"))
+    status: Mapped[str] = mapped_column(default="OPEN")
+    round: Mapped[int] = mapped_column(default=1)  # a notice that ran out is given anew: the next round
+    opened_at: Mapped[datetime]
+    closed_at: Mapped[datetime | None]
+    reason: Mapped[str | None]
+
+
+class DunningStepRow(db.Base):
+    """A rung of the ladder: when it was taken, what was said by which message, and what proves it arrived.
+
+    LETTER: no message could be sent, so a letter is owed. OWED: a person is to call. BLOCKED: a rule stands against it.
+    """
+
+    __tablename__ = "dunning_step"
+    __table_args__ = (
+        UniqueConstraint("case_id", "round", "step"),
+        CheckConstraint(
+            "step IN ('REMINDER', 'OVERDUE', 'TERMINATION_NOTICE', 'CONTACT_1', 'CONTACT_2', 'ORDER')", name="step"
+        ),
+        CheckConstraint("status IN ('SENT', 'LETTER', 'OWED', 'PROVEN', 'ORDERED', 'BLOCKED')", name="status"),
+        CheckConstraint("(status = 'BLOCKED') = (blocked_by IS NOT NULL)", name="blocked_by"),
+        CheckConstraint("(status = 'PROVEN') = (proven_at IS NOT NULL AND proof IS NOT NULL)", name="proven"),
+        Index("ix_dunning_step_owed", "taken_at", postgresql_where=text("status IN ('LETTER', 'OWED')")),
+    )
+
+    id: Mapped[int] = db.primary_key()
+    case_id: Mapped[int] = mapped_column(ForeignKey("dunning_case.id"))
+    round: Mapped[int]
+    step: Mapped[str]
+    status: Mapped[str]
+    overdue_cents: Mapped[int]
+    notice_key: Mapped[str | None]  # of the message; what became of it is asked of the conversations
+    blocked_by: Mapped[str | None]
+    request_number: Mapped[str | None]
+    proof: Mapped[str | None]
+    actor: Mapped[str]
+    taken_at: Mapped[datetime]
+    proven_at: Mapped[datetime | None]
 
 
 class BillAlertRow(db.Base):

@@ -1,5 +1,8 @@
 """Everything that can be asked of billing, on one page."""
 
+from billing.changes import switch_dates, undo_until
+from billing.corrections import Preview, Rebill, preview_bill
+from billing.disconnection import Block, Notice, Verdict, list_notices, may_disconnect, reconnects_by
 from billing.owed import (
     blocked_by,
     find_bill_by_number,
@@ -57,6 +60,7 @@ __all__ = [
     "Bill",
     "BillForecast",
     "BillLine",
+    "Block",
     "ClassSales",
     "Comparison",
     "DayCost",
@@ -65,15 +69,19 @@ __all__ = [
     "Explanation",
     "Instalment",
     "LateFeeStatus",
+    "Notice",
     "Option",
     "Payment",
     "PaymentLink",
     "PrepayStatus",
+    "Preview",
+    "Rebill",
     "RunReport",
     "SavedMethod",
     "Switch",
     "Tariff",
     "Tip",
+    "Verdict",
     "bill_document",
     "bill_documents",
     "blocked_by",
@@ -94,10 +102,16 @@ __all__ = [
     "list_bills",
     "list_disputes",
     "list_held_bills",
+    "list_notices",
     "list_payments",
     "list_saved_methods",
     "list_tariffs",
     "list_tips",
+    "may_disconnect",
     "prepay_status",
+    "preview_bill",
+    "reconnects_by",
     "sales_by_class",
+    "switch_dates",
+    "undo_until",
 ]

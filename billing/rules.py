@@ -7,6 +7,7 @@ from datetime import date
 from decimal import Decimal
 
 from core import money
+from core.compliance import queries as calendar
 from core.compliance import rules as compliance
 
 MIN_INSTALMENT_CENTS = 1000
@@ -14,7 +15,12 @@ MIN_INSTALMENT_CENTS = 1000
 
 def due_on(jurisdiction: str, issued_on: date) -> date:
     """This will give the day a bill issued on a day is due."""
-    decision = compliance.decide("BILL_DUE", {"jurisdiction": jurisdiction, "issued_on": issued_on}, issued_on)
+    facts = {
+        "jurisdiction": jurisdiction,
+        "issued_on": issued_on,
+        "holidays": calendar.public_holidays(jurisdiction, issued_on.year),
+    }
+    decision = compliance.decide("BILL_DUE", facts, issued_on)
     due: date = decision.results["due_on"]
     return due
 
@@ -55,3 +61,15 @@ def most_instalments(jurisdiction: str, on: date) -> int:
     """This will give into how many parts a debt may be cut at most."""
     decision = compliance.decide("PAYMENT_PLAN", {"jurisdiction": jurisdiction}, on)
     return int(decision.results["most_instalments"])
+
+
+def extension(jurisdiction: str, on: date) -> tuple[int, int]:
+    """This will give how many days more a customer may have, and how often in twelve months."""
+    found = compliance.rule(jurisdiction, "payment_extension", on)
+    return found.days("days"), found.days("a_year")
+
+
+def reinstatement(jurisdiction: str, on: date) -> tuple[int, int]:
+    """This will give for how many days a broken arrangement can live again, and how often in twelve months."""
+    found = compliance.rule(jurisdiction, "reinstatement", on)
+    return found.days("days"), found.days("a_year")

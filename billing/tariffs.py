@@ -140,7 +140,13 @@ def publish(session: Session, *, document: dict[str, Any], starts_on: date, now:
     """
     sold = document["tariff"]
     code = document["label"]
-    catalogue.plan_of(document)
+    plan = catalogue.plan_of(document)
+    if plan.export.metering != "NONE":  # a run reads deliveries alone, and keeps nothing from one bill to the next
+        raise errors.Invalid(
+            "tariff.unpriceable",
+            reason="bill runs do not settle energy sent out yet: such a plan can be rated, not sold",
+            where="dgrules",
+        )
     row = session.scalars(select(models.TariffRow).where(models.TariffRow.code == code).with_for_update()).one_or_none()
     if row is None:
         row = models.TariffRow(code=code, kind=sold["kind"], customer_kind=sold["customer_kind"], sold_from=starts_on)

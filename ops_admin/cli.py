@@ -12,7 +12,8 @@ from typing import Any
 
 import click
 
-from ops_admin import archive_command, rate_command, tariff_command
+from ops_admin import rate_command, tariff_command
+from ops_admin.arrears_commands import arrears, bills
 from ops_admin.reports.commands import compliance
 
 
@@ -35,7 +36,8 @@ def _hub() -> Any:
 main.add_command(rate_command.rate)
 main.add_command(tariff_command.tariff)
 main.add_command(compliance)
-main.add_command(archive_command.bill)
+main.add_command(bills)
+main.add_command(arrears)
 
 
 @main.command()

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
 
-from billing import alert_jobs
+from billing import alert_jobs, arrears_jobs, correction_jobs, plan_jobs
 from billing import jobs as billing
 from core.compliance import jobs as compliance
 from core.conversations import jobs as conversations
@@ -23,7 +23,7 @@ class Job:
 
     name: str
     every: timedelta
-    run: Callable[[Hub], None]
+    run: Callable[[Hub], object]
 
 
 JOBS: tuple[Job, ...] = (
@@ -43,6 +43,12 @@ JOBS: tuple[Job, ...] = (
     Job("billing.charge_autopay", timedelta(hours=1), billing.charge_autopay),
     Job("billing.post_late_fees", timedelta(hours=6), billing.post_late_fees),
     Job("billing.follow_arrangements", timedelta(hours=6), billing.follow_arrangements),
+    Job("billing.bill_final", timedelta(hours=6), correction_jobs.bill_final),
+    Job("billing.true_up", timedelta(hours=24), correction_jobs.true_up),
+    Job("billing.remind_due", timedelta(hours=6), arrears_jobs.remind_due),
+    Job("billing.remind_instalments", timedelta(hours=6), arrears_jobs.remind_instalments),
+    Job("billing.climb", timedelta(hours=6), arrears_jobs.climb),
+    Job("billing.remind_expiry", timedelta(hours=24), plan_jobs.remind_expiry),
     Job("billing.watch_bills", timedelta(hours=6), alert_jobs.watch_bills),
     Job("housekeeping.purge_deliveries", timedelta(hours=1), housekeeping.purge_deliveries),
     Job("demo.live_reads", timedelta(seconds=20), live.record),

@@ -6,6 +6,7 @@ Queues: `turns` is what a customer waits for, `crm` what an agent waits for, `de
 from collections.abc import Mapping
 
 from billing import archive
+from billing import arrears_handlers as arrears
 from core.conversations import handlers as conversations
 from core.conversations import notices
 from core.outbox import Handler, Subscriber
@@ -22,6 +23,8 @@ _notify_planned = _of(notices.notify_planned)
 _notify_request = _of(notices.notify_request)
 _notify_payment = _of(notices.notify_payment)
 _notify_appointment = _of(notices.notify_appointment)
+_review_arrears = _of(arrears.review_arrears)
+_tell_arrears = _of(arrears.tell_arrears)
 _tell_handoff = _of(conversations.tell_handoff, "turns")
 
 SUBSCRIPTIONS: Mapping[str, tuple[Subscriber, ...]] = {
@@ -47,7 +50,7 @@ SUBSCRIPTIONS: Mapping[str, tuple[Subscriber, ...]] = {
     "outage.planned_notice_due": (_notify_planned,),
     "bills.issued": (_of(archive.file_issued),),
     "bill.issued": (_of(notices.notify_bill),),
-    "payment.received": (_notify_payment,),
+    "payment.received": (_notify_payment, _review_arrears),
     "payment.failed": (_notify_payment,),
     "payment.refunded": (_notify_payment,),
     "appointment.booked": (_notify_appointment,),
@@ -57,7 +60,16 @@ SUBSCRIPTIONS: Mapping[str, tuple[Subscriber, ...]] = {
     "request.opened": (_notify_request,),
     "request.updated": (_notify_request,),
     "tariff.switched": (_of(notices.notify_switch),),
-    "program.enrolled": (_of(notices.notify_enrolment),),
-    "arrangement.opened": (_of(notices.notify_arrangement),),
+    "program.enrolled": (_of(notices.notify_enrolment), _review_arrears),
+    "arrangement.opened": (_of(notices.notify_arrangement), _review_arrears),
+    # arrears
+    "arrangement.kept": (_tell_arrears,),
+    "arrangement.broken": (_tell_arrears,),
+    "arrangement.reinstated": (_tell_arrears, _review_arrears),
+    "dispute.opened": (_review_arrears,),
+    "bill.cancelled": (_review_arrears,),
+    "bill.corrected": (_tell_arrears,),
+    "service.disconnected": (_tell_arrears,),
+    "service.reconnected": (_tell_arrears,),
     "usage.unusual": (_of(notices.notify_usage),),
 }

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Sequence
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from decimal import Decimal
 
 import flask
@@ -58,6 +58,8 @@ def add(pages: flask.Blueprint, hub: Hub) -> None:
             balance=bills.get_balance(session, account_id=account_id, now=now),
             payments=bills.list_payments(session, account_id=account_id, limit=12),
             arrangement=bills.get_arrangement(session, account_id=account_id),
+            later=_later(session, account_id, now),
+            running=_running(session, account_id, now),
             series=_history(hub, listed),
         )
 
@@ -128,13 +130,13 @@ def add(pages: flask.Blueprint, hub: Hub) -> None:
         months = flask.request.form.get("months", "")
         if not months.isdigit():
             raise errors.Invalid("arrangement.instalments")
-        billing.open_arrangement(
-            session,
-            account_id=visitor.account.id,
-            instalments=int(months[:3]),
-            key=f"portal:plan:{visitor.account.id}:{visitor.today}",
-            now=hub.now(),
-        )
+        account_id, key = visitor.account.id, f"portal:plan:{visitor.account.id}:{visitor.today}"
+        if int(months[:3]) == 1:
+            billing.open_extension(session, account_id=account_id, until=None, key=key, now=hub.now())
+        else:
+            billing.open_arrangement(
+                session, account_id=account_id, instalments=int(months[:3]), key=key, now=hub.now()
+            )
         return flask.redirect(flask.url_for("portal.bill_list", done="plan"))
 
     @pages.get("/pay/<token>")
@@ -221,3 +223,18 @@ def _forecast(session: Session, account_id: int, now: datetime) -> bills.BillFor
         return bills.forecast_bill(session, account_id=account_id, now=now)
     except (errors.NotFound, errors.Refused):
         return None
+
+
+def _running(session: Session, account_id: int, now: datetime) -> bills.Preview | None:
+    try:
+        return bills.preview_bill(session, account_id=account_id, now=now)
+    except (errors.NotFound, errors.Refused):
+        return None  # nothing has been used or read yet
+
+
+def _later(session: Session, account_id: int, now: datetime) -> date | None:
+    try:
+        plan = billing.preview_extension(session, account_id=account_id, until=None, now=now)
+    except errors.Refused:
+        return None
+    return plan.instalments[0].due_on

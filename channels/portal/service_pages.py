@@ -1,6 +1,6 @@
 """Outages, requests and appointments, plans, programs."""
 
-from datetime import timedelta
+from datetime import date, timedelta
 
 import flask
 from sqlalchemy.orm import Session
@@ -131,7 +131,13 @@ def add(pages: flask.Blueprint, hub: Hub) -> None:
         comparison = bills.compare_tariffs(session, account_id=visitor.account.id, now=hub.now())
         wanted = flask.request.args.get("switch")
         option = next((o for o in comparison.options if o.tariff.code == wanted), None)
-        return flask.render_template("portal/plans.html", comparison=comparison, option=option)
+        return flask.render_template(
+            "portal/plans.html",
+            comparison=comparison,
+            option=option,
+            dates=bills.switch_dates(session, account_id=visitor.account.id, now=hub.now()),
+            undo_until=bills.undo_until(session, account_id=visitor.account.id, now=hub.now()),
+        )
 
     @pages.post("/portal/plans")
     @signed_in(hub)
@@ -140,10 +146,17 @@ def add(pages: flask.Blueprint, hub: Hub) -> None:
             session,
             account_id=visitor.account.id,
             tariff_code=flask.request.form.get("tariff", "")[:40],
-            starts_on=None,
+            starts_on=_day(flask.request.form.get("on", "")),
             key=f"portal:{crypto.token(9)}",
             now=hub.now(),
         )
+        return flask.redirect(flask.url_for("portal.plans", done="switch"))
+
+    @pages.post("/portal/plans/undo")
+    @signed_in(hub)
+    def undo_switch(session: Session, visitor: Visitor) -> flask.typing.ResponseReturnValue:
+        key = f"portal:{crypto.token(9)}"
+        billing.cancel_switch(session, account_id=visitor.account.id, key=key, now=hub.now())
         return flask.redirect(flask.url_for("portal.plans", done="switch"))
 
     @pages.get("/portal/programs")
@@ -181,3 +194,11 @@ def _id(text: str | None) -> int:
     if text is None or not text.isascii() or not text.isdigit() or len(text) > 18:
         raise errors.Invalid("form.choice")
     return int(text)
+
+
+def _day(text: str) -> date | None:
+    """The day a form names; none when it is left out: the next bill period then."""
+    try:
+        return date.fromisoformat(text) if text else None
+    except ValueError:
+        raise errors.Invalid("tariff.starts_on") from None

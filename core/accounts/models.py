@@ -101,6 +101,7 @@ class ServiceAgreementRow(db.Base):
             name="ex_service_agreement_one_at_a_time",
         ),
         Index(None, "account_id", "starts_on"),
+        Index("ix_service_agreement_ended", "ends_on", postgresql_where=text("ends_on IS NOT NULL")),
     )
 
     id: Mapped[int] = db.primary_key()

@@ -23,6 +23,7 @@ class Customer:
     locale: str
     opened_on: date
     medical_equipment: bool
+    medical_until: date | None = None  # None beside equipment: until somebody says otherwise
 
 
 @dataclass(frozen=True)
@@ -261,6 +262,15 @@ def list_agreements(
     return tuple(Agreement(*row) for row in session.execute(query))
 
 
+def list_ended(session: Session, *, since: date, until: date) -> tuple[Agreement, ...]:
+    """This will list the agreements whose first day without service lies between two days, both in, by id."""
+    agreement = models.ServiceAgreementRow
+    query = _agreements().where(
+        agreement.ends_on >= since, agreement.ends_on <= until, agreement.ends_on > agreement.starts_on
+    )
+    return tuple(Agreement(*row) for row in session.execute(query.order_by(agreement.id)))
+
+
 def get_agreement(session: Session, *, agreement_id: int) -> Agreement:
     """This will give a service agreement, or raise NotFound."""
     row = session.execute(_agreements().where(models.ServiceAgreementRow.id == agreement_id)).one_or_none()
@@ -474,7 +484,9 @@ def _service_point(row: Any) -> ServicePoint:
 
 
 def _customer(row: models.CustomerRow) -> Customer:
-    return Customer(row.id, row.number, row.full_name, row.kind, row.locale, row.opened_on, row.medical_equipment)
+    return Customer(
+        row.id, row.number, row.full_name, row.kind, row.locale, row.opened_on, row.medical_equipment, row.medical_until
+    )
 
 
 def contact_point(row: models.ContactPointRow) -> ContactPoint:

@@ -49,3 +49,18 @@ class ComplianceDeadlineRow(db.Base):
     due_at: Mapped[datetime]
     warned_at: Mapped[datetime | None]
     met_at: Mapped[datetime | None]
+
+
+class WeatherDayRow(db.Base):
+    """A day's weather in a county, as a weather service told it: what the weather rules are asked with."""
+
+    __tablename__ = "weather_day"
+    __table_args__ = (CheckConstraint("county <> '' AND source <> ''", name="named"),)
+
+    county: Mapped[str] = mapped_column(primary_key=True)
+    day: Mapped[date] = mapped_column(primary_key=True)
+    high_f: Mapped[int | None]  # of the day itself, known when it is over
+    forecast_high_f: Mapped[int | None]  # of the 24 hours to come, as said on the day
+    heat_advisory: Mapped[bool] = mapped_column(default=False)
+    source: Mapped[str]
+    recorded_at: Mapped[datetime]

@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session
 
 from core import errors, outbox, periods
 from core.compliance import models, queries, rules
+from core.compliance.weather import record_weather as record_weather
 
 WARN_BEFORE = timedelta(hours=24)
 # kind of deadline -> (rule, what of it, in what)
@@ -21,6 +22,7 @@ CLOCKS: Mapping[str, tuple[str, str, str]] = {
     "DOE_417_ALERT": ("doe_417_alert", "hours", "HOURS"),
     "DOE_417_NORMAL": ("doe_417_normal", "hours", "HOURS"),
     "DOE_417_FINAL": ("doe_417_final", "hours", "HOURS"),
+    "RECONNECT": ("reconnect", "hours", "HOURS"),
 }
 
 

@@ -9,7 +9,9 @@ from pydantic import BaseModel, ConfigDict, model_validator
 
 RuleName = Literal[
     "due_days", "late_fee", "payment_plan", "disconnect_notice", "disconnect_contact", "disconnect_dispute",
-    "disconnect_arrangement", "no_disconnect_days", "no_disconnect_season", "no_disconnect_weather", "medical_hold",
+    "disconnect_arrangement", "disconnect_assistance", "disconnect_amount", "disconnect_hours", "no_disconnect_days",
+    "no_disconnect_season", "no_disconnect_weather", "medical_hold", "reconnect", "reminders", "dunning",
+    "payment_extension", "reinstatement", "plan_expiry",
     "back_billing", "deposit", "cooling_off", "outage_credit", "call_answer", "estimates", "allocation", "e_bill",
     "dsar", "opt_out", "regulator", "doe_417_alert", "doe_417_normal", "doe_417_final",
 ]  # fmt: skip
@@ -21,6 +23,14 @@ NEEDED: dict[str, tuple[str, ...]] = {
     "payment_plan": ("most_instalments",),
     "disconnect_notice": ("days",),
     "disconnect_contact": ("days",),
+    "disconnect_amount": ("amount", "days_overdue"),
+    "disconnect_hours": ("from", "to"),
+    "reconnect": ("hours",),
+    "reminders": ("before_days",),
+    "dunning": ("steps",),
+    "payment_extension": ("days", "a_year"),
+    "reinstatement": ("days", "a_year"),
+    "plan_expiry": ("days",),
     "no_disconnect_days": ("weekdays", "holidays", "holiday_eves"),
     "no_disconnect_season": ("from", "to"),
     "medical_hold": ("days",),

@@ -9,6 +9,8 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from core.compliance import models
+from core.compliance.calendar import public_holidays as public_holidays
+from core.compliance.weather import weather_facts as weather_facts
 
 
 @dataclass(frozen=True)

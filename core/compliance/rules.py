@@ -7,7 +7,8 @@ BILL_DUE            issued_on, holidays -> results due_on, late_fee_from
 LATE_FEE            overdue, days_overdue, customer_kind, charged, disputed_estimate, government -> amount
 PAYMENT_PLAN        amount -> results instalments
 DISCONNECT          weekday is read from `on`; holiday, holiday_eve, notice_on, contact_on, temperature_high_f,
-                    forecast_high_f, heat_advisory_days_ago, medical_hold_until, low_income, arrangement, disputed
+                    forecast_high_f, heat_advisory_days_ago, medical_hold_until, low_income, arrangement, disputed,
+                    assistance_pending, overdue and days_overdue, hour -> results blocks: every rule against it
 MEDICAL_HOLD        starts_on, renewals, bills_paid -> until
 BACK_BILL           oldest_on, at_fault -> earliest_on
 DEPOSIT             average_bill -> amount
@@ -127,14 +128,28 @@ def _payment_plan(facts: Mapping[str, Any], on: date) -> Decision:
 
 def _disconnect(facts: Mapping[str, Any], on: date) -> Decision:
     """Every reason not to is asked, in the order a person would; the first that holds is the answer."""
+    against = []
     for name, holds in _DISCONNECT_CHECKS:
         try:
             found = rule(facts["jurisdiction"], name, on)
         except errors.NotFound:
             continue
         if holds(found, facts, on):
-            return _say("DISCONNECT", facts, found, False)
-    return _say("DISCONNECT", facts, rule(facts["jurisdiction"], "disconnect_notice", on), True)
+            against.append(found)
+    first = against[0] if against else rule(facts["jurisdiction"], "disconnect_notice", on)
+    return _say("DISCONNECT", facts, first, not against, blocks=tuple(found.name for found in against))
+
+
+def _amount(found: shape.Rule, facts: Mapping[str, Any], on: date) -> bool:
+    if "overdue" not in facts:
+        return False
+    little = Decimal(facts["overdue"]) < found.number("amount")
+    return little or int(facts.get("days_overdue", 0)) < found.days("days_overdue")
+
+
+def _hours(found: shape.Rule, facts: Mapping[str, Any], on: date) -> bool:
+    hour = facts.get("hour")
+    return hour is not None and not found.days("from") <= hour < found.days("to")
 
 
 def _weekday(found: shape.Rule, facts: Mapping[str, Any], on: date) -> bool:
@@ -194,8 +209,11 @@ def _in_season(found: shape.Rule, on: date) -> bool:
 _DISCONNECT_CHECKS: tuple[tuple[str, Callable[[shape.Rule, Mapping[str, Any], date], bool]], ...] = (
     ("disconnect_dispute", lambda found, facts, on: bool(facts.get("disputed"))),
     ("disconnect_arrangement", lambda found, facts, on: bool(facts.get("arrangement"))),
+    ("disconnect_assistance", lambda found, facts, on: bool(facts.get("assistance_pending"))),
+    ("disconnect_amount", _amount),
     ("medical_hold", _held),
     ("no_disconnect_days", _weekday),
+    ("disconnect_hours", _hours),
     ("no_disconnect_season", _season),
     ("no_disconnect_weather", _weather),
     ("disconnect_notice", _notice),

@@ -134,11 +134,12 @@ def notify_appointment(hub: Hub, fact: outbox.Fact) -> None:
 def notify_request(hub: Hub, fact: outbox.Fact) -> None:
     """This will confirm a request in writing and tell of each state it comes to, once.
 
-    Subscribe to ``request.opened`` and ``request.updated``. A visit that was arranged is told by its appointment.
+    Subscribe to ``request.opened`` and ``request.updated``. A visit that was arranged is told by its appointment, a
+    disconnection by the notices that precede it.
     """
     with hub.transaction() as session:
         request = fieldwork.get_request_by_id(session, request_id=int(fact.payload["request_id"]))
-        if request.kind == "CALLBACK" or request.status == "SCHEDULED" or _old(hub, fact):
+        if request.kind in ("CALLBACK", "DISCONNECT") or request.status == "SCHEDULED" or _old(hub, fact):
             return
         if fact.name == "request.updated" and request.status == "OPEN":
             return  # a note for the crews

@@ -11,6 +11,8 @@ from sqlalchemy.orm import Session
 from core import errors
 from core.accounts import queries as accounts
 from core.conversations import models
+from core.conversations.notice_proofs import NoticeProof as NoticeProof
+from core.conversations.notice_proofs import notice_proofs as notice_proofs
 
 WHATSAPP_WINDOW = timedelta(hours=24)
 _NO_WISH = frozenset(("nlu_fallback", "inform", "identity_verified", "returned_from_staff", "affirm", "deny"))

@@ -16,12 +16,12 @@ from core.accounts import operations as accounts_operations
 from core.accounts import queries as accounts
 from core.conversations import models, numbering, queries, segments, threads
 from core.conversations.house import MEDIA
+from core.conversations.notice_proofs import AGAIN
 
 FETCHED = frozenset(["WEB", "VOICE"])  # the page, or the call, comes and fetches its messages: storing is sending
 RANK = {"OWED": 0, "UNCERTAIN": 1, "QUEUED": 1, "SENT": 2, "DELIVERED": 3, "READ": 4}
 TERMINAL = frozenset(["FAILED", "UNDELIVERED", "CANCELLED", "SUPPRESSED"])
 NOT_ARRIVED = frozenset(["FAILED", "UNDELIVERED"])
-_AGAIN = ":again"
 OPTED_OUT_CODES = frozenset(["21610", "channel.opted_out", "sms.opted_out", "recipient.opted_out"])
 _NOTICE_CHANNELS = {"OUTAGE": ("SMS", "WHATSAPP", "EMAIL"), "SERVICE": ("WHATSAPP", "EMAIL", "SMS")}
 _NOTICE_CHANNELS_ELSE = ("WHATSAPP", "SMS", "EMAIL")
@@ -191,7 +191,7 @@ def notify_elsewhere(session: Session, *, message_id: int, now: datetime, house:
     row = session.get(models.MessageRow, message_id)
     if row is None or row.kind is None or row.purpose is None or row.notice_key is None:
         return None
-    if row.author != "SYSTEM" or row.status not in NOT_ARRIVED or row.notice_key.endswith(_AGAIN):
+    if row.author != "SYSTEM" or row.status not in NOT_ARRIVED or row.notice_key.endswith(AGAIN):
         return None
     talk = session.get_one(models.ConversationRow, row.conversation_id)
     customer_id = talk.customer_id or talk.recognised_customer_id
@@ -203,7 +203,7 @@ def notify_elsewhere(session: Session, *, message_id: int, now: datetime, house:
         kind=row.kind,
         data=row.data,
         purpose=row.purpose,
-        key=row.notice_key + _AGAIN,
+        key=row.notice_key + AGAIN,
         now=now,
         house=house,
         channels=[c for c in _NOTICE_CHANNELS.get(row.purpose, _NOTICE_CHANNELS_ELSE) if c != row.channel],

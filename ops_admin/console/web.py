@@ -8,7 +8,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from core import log, outbox, periods
 from core.hub import Hub
-from ops_admin.console import entry, status
+from ops_admin.console import arrears, entry, status
 
 logger = log.get(__name__)
 
@@ -57,9 +57,14 @@ def blueprint(hub: Hub, queue_ready: Probe) -> flask.Blueprint:
     @pages.get("/ops/")
     def console() -> flask.typing.ResponseReturnValue:
         now = hub.now()
+        asked = flask.request.args.get("account", "")[:20]
+        behind: tuple[arrears.Behind, ...] = ()
+        one = None
         try:
             with hub.transaction() as session:
                 found = status.read(session, now=now)
+                behind = arrears.read(session, now=now)
+                one = arrears.find(session, number=asked, now=now) if asked else None
         except SQLAlchemyError:
             logger.exception("console_without_database")
             found = None
@@ -68,6 +73,7 @@ def blueprint(hub: Hub, queue_ready: Probe) -> flask.Blueprint:
         page = flask.render_template(
             "console/console.html", status=found, health=health, now=now, form=form, when=_when(hub),
             house=hub.settings.utility_name, tried=flask.request.args.get("tried", type=int),
+            behind=behind, asked=asked, one=one,
         )  # fmt: skip
         return page, 200 if found else 503
 

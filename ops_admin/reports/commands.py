@@ -1,8 +1,9 @@
 """`wattline compliance`: the reports a regulator asks for."""
 
+import dataclasses
 import json
 import pathlib
-from datetime import date
+from datetime import date, datetime
 from typing import Any
 
 import click
@@ -63,3 +64,62 @@ def deadlines(context: click.Context, as_json: bool) -> None:
         return
     for deadline in found:
         click.echo(f"{deadline.due_at:%Y-%m-%d %H:%M}Z  {deadline.kind}  {deadline.subject} {deadline.subject_id}")
+
+
+@compliance.command("may-disconnect")
+@click.argument("account")
+@click.option("--json", "as_json", is_flag=True)
+@click.pass_context
+def may_disconnect(context: click.Context, account: str, as_json: bool) -> None:
+    """Say whether an account (its ten-digit number) may be disconnected now, by which rules, on which facts."""
+    from billing import queries as billing
+    from core.accounts import queries as accounts
+
+    hub: Any = context.obj()
+    with hub.transaction() as session:
+        found = accounts.find_account_by_number(session, number=account)
+        if found is None:
+            raise click.ClickException("there is no such account")
+        verdict = billing.may_disconnect(session, account_id=found.id, now=hub.now())
+    if as_json:
+        click.echo(json.dumps(dataclasses.asdict(verdict), indent=2, default=str))
+        return
+    click.echo(f"{account} on {verdict.on:%A %Y-%m-%d}: {'MAY be disconnected' if verdict.allowed else 'may NOT'}")
+    click.echo(f"  past due {verdict.overdue}, for {verdict.days_overdue} days")
+    for block in verdict.blocks:
+        read = "" if block.verified else "  (citation not verified)"
+        click.echo(f"  against it: {block.name:<24} {block.rule:<28} {block.citation}{read}")
+    for notice in verdict.notices:
+        proven = f"proven {notice.proven_at:%Y-%m-%d %H:%M}Z ({notice.proof})" if notice.proven_at else "not proven"
+        click.echo(f"  {notice.taken_at:%Y-%m-%d} {notice.step:<18} {notice.status:<8} {proven}")
+    for name, value in verdict.facts.items():
+        click.echo(f"  fact: {name} = {value}")
+
+
+@compliance.command()
+@click.argument("county")
+@click.argument("day", type=click.DateTime(["%Y-%m-%d"]))
+@click.option("--high", type=int, help="The day's own high, in Fahrenheit, once it is over.")
+@click.option("--forecast", type=int, help="The high that is forecast for the 24 hours to come.")
+@click.option("--heat-advisory/--no-heat-advisory", default=None)
+@click.option("--source", required=True, help="Who says so.")
+@click.pass_context
+def weather(
+    context: click.Context,
+    county: str,
+    day: datetime,
+    high: int | None,
+    forecast: int | None,
+    heat_advisory: bool | None,
+    source: str,
+) -> None:
+    """Keep what a weather service says of a county, for the rules that ask."""
+    from core.compliance import operations
+
+    hub: Any = context.obj()
+    with hub.transaction() as session:
+        operations.record_weather(
+            session, county=county, day=day.date(), high_f=high, forecast_high_f=forecast,
+            heat_advisory=heat_advisory, source=source, now=hub.now(),
+        )  # fmt: skip
+    click.echo("kept")

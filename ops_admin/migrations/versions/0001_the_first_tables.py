@@ -437,6 +437,7 @@ def upgrade() -> None:
     sa.Column('total_cents', sa.BigInteger(), nullable=False),
     sa.Column('opened_at', sa.DateTime(timezone=True), nullable=False),
     sa.Column('ended_at', sa.DateTime(timezone=True), nullable=True),
+    sa.Column('reinstated_at', sa.DateTime(timezone=True), nullable=True),
     sa.CheckConstraint("status IN ('PROPOSED', 'ACTIVE', 'KEPT', 'BROKEN')", name=op.f('ck_arrangement_status')),
     sa.CheckConstraint('total_cents > 0', name=op.f('ck_arrangement_total')),
     sa.ForeignKeyConstraint(['account_id'], ['account.id'], name=op.f('fk_arrangement_account_id')),
@@ -445,6 +446,58 @@ def upgrade() -> None:
     )
     op.create_index(op.f('ix_arrangement_account_id_id'), 'arrangement', ['account_id', 'id'], unique=False)
     op.create_index('uq_arrangement_one_open', 'arrangement', ['account_id'], unique=True, postgresql_where=sa.text("status IN ('PROPOSED', 'ACTIVE')"))
+    op.create_table('weather_day',
+    sa.Column('county', sa.Text(), nullable=False),
+    sa.Column('day', sa.Date(), nullable=False),
+    sa.Column('high_f', sa.BigInteger(), nullable=True),
+    sa.Column('forecast_high_f', sa.BigInteger(), nullable=True),
+    sa.Column('heat_advisory', sa.Boolean(), nullable=False),
+    sa.Column('source', sa.Text(), nullable=False),
+    sa.Column('recorded_at', sa.DateTime(timezone=True), nullable=False),
+    sa.CheckConstraint("county <> '' AND source <> ''", name=op.f('ck_weather_day_named')),
+    sa.PrimaryKeyConstraint('county', 'day', name=op.f('pk_weather_day'))
+    )
+    op.create_table('dunning_case',
+    sa.Column('id', sa.BigInteger(), sa.Identity(always=False), nullable=False),
+    sa.Column('account_id', sa.BigInteger(), nullable=False),
+    sa.Column('status', sa.Text(), nullable=False),
+    sa.Column('round', sa.BigInteger(), nullable=False),
+    sa.Column('opened_at', sa.DateTime(timezone=True), nullable=False),
+    sa.Column('closed_at', sa.DateTime(timezone=True), nullable=True),
+    sa.Column('reason', sa.Text(), nullable=True),
+    sa.CheckConstraint("(status = 'CLOSED') = (closed_at IS NOT NULL AND reason IS NOT NULL)", name=op.f('ck_dunning_case_closed')),
+    sa.CheckConstraint("reason IN ('PAID', 'ARRANGEMENT', 'DISPUTE')", name=op.f('ck_dunning_case_reason')),
+    sa.CheckConstraint("status IN ('OPEN', 'CLOSED')", name=op.f('ck_dunning_case_status')),
+    sa.CheckConstraint('round > 0', name=op.f('ck_dunning_case_round')),
+    sa.ForeignKeyConstraint(['account_id'], ['account.id'], name=op.f('fk_dunning_case_account_id')),
+    sa.PrimaryKeyConstraint('id', name=op.f('pk_dunning_case'))
+    )
+    op.create_index(op.f('ix_dunning_case_account_id_id'), 'dunning_case', ['account_id', 'id'], unique=False)
+    op.create_index('ix_dunning_case_open', 'dunning_case', ['id'], unique=False, postgresql_where=sa.text("status = 'OPEN'"))
+    op.create_index('uq_dunning_case_one_open', 'dunning_case', ['account_id'], unique=True, postgresql_where=sa.text("status = 'OPEN'"))
+    op.create_table('dunning_step',
+    sa.Column('id', sa.BigInteger(), sa.Identity(always=False), nullable=False),
+    sa.Column('case_id', sa.BigInteger(), nullable=False),
+    sa.Column('round', sa.BigInteger(), nullable=False),
+    sa.Column('step', sa.Text(), nullable=False),
+    sa.Column('status', sa.Text(), nullable=False),
+    sa.Column('overdue_cents', sa.BigInteger(), nullable=False),
+    sa.Column('notice_key', sa.Text(), nullable=True),
+    sa.Column('blocked_by', sa.Text(), nullable=True),
+    sa.Column('request_number', sa.Text(), nullable=True),
+    sa.Column('proof', sa.Text(), nullable=True),
+    sa.Column('actor', sa.Text(), nullable=False),
+    sa.Column('taken_at', sa.DateTime(timezone=True), nullable=False),
+    sa.Column('proven_at', sa.DateTime(timezone=True), nullable=True),
+    sa.CheckConstraint("(status = 'BLOCKED') = (blocked_by IS NOT NULL)", name=op.f('ck_dunning_step_blocked_by')),
+    sa.CheckConstraint("(status = 'PROVEN') = (proven_at IS NOT NULL AND proof IS NOT NULL)", name=op.f('ck_dunning_step_proven')),
+    sa.CheckConstraint("status IN ('SENT', 'LETTER', 'OWED', 'PROVEN', 'ORDERED', 'BLOCKED')", name=op.f('ck_dunning_step_status')),
+    sa.CheckConstraint("step IN ('REMINDER', 'OVERDUE', 'TERMINATION_NOTICE', 'CONTACT_1', 'CONTACT_2', 'ORDER')", name=op.f('ck_dunning_step_step')),
+    sa.ForeignKeyConstraint(['case_id'], ['dunning_case.id'], name=op.f('fk_dunning_step_case_id')),
+    sa.PrimaryKeyConstraint('id', name=op.f('pk_dunning_step')),
+    sa.UniqueConstraint('case_id', 'round', 'step', name=op.f('uq_dunning_step_case_id_round_step'))
+    )
+    op.create_index('ix_dunning_step_owed', 'dunning_step', ['taken_at'], unique=False, postgresql_where=sa.text("status IN ('LETTER', 'OWED')"))
     op.create_table('bill_alert',
     sa.Column('account_id', sa.BigInteger(), nullable=False),
     sa.Column('threshold_cents', sa.BigInteger(), nullable=False),
@@ -686,6 +739,7 @@ def upgrade() -> None:
     sa.PrimaryKeyConstraint('id', name=op.f('pk_service_agreement'))
     )
     op.create_index(op.f('ix_service_agreement_account_id_starts_on'), 'service_agreement', ['account_id', 'starts_on'], unique=False)
+    op.create_index('ix_service_agreement_ended', 'service_agreement', ['ends_on'], unique=False, postgresql_where=sa.text('ends_on IS NOT NULL'))
     op.create_index(op.f('ix_service_agreement_service_point_id'), 'service_agreement', ['service_point_id'], unique=False)
     op.create_table('service_request',
     sa.Column('id', sa.BigInteger(), sa.Identity(always=False), nullable=False),
@@ -700,7 +754,7 @@ def upgrade() -> None:
     sa.Column('opened_at', sa.DateTime(timezone=True), nullable=False),
     sa.Column('closed_at', sa.DateTime(timezone=True), nullable=True),
     sa.CheckConstraint("(status IN ('DONE', 'CANCELLED')) = (closed_at IS NOT NULL)", name=op.f('ck_service_request_closed')),
-    sa.CheckConstraint("kind IN ('NEW_CONNECTION', 'REPAIR', 'MAINTENANCE', 'METER_TEST', 'START_SERVICE', 'STOP_SERVICE', 'MOVE', 'COMPLAINT', 'DISPUTE', 'PRIVACY', 'SOLAR', 'STREETLIGHT', 'TREE', 'RECONNECT', 'CALLBACK')", name=op.f('ck_service_request_kind')),
+    sa.CheckConstraint("kind IN ('NEW_CONNECTION', 'REPAIR', 'MAINTENANCE', 'METER_TEST', 'START_SERVICE', 'STOP_SERVICE', 'MOVE', 'COMPLAINT', 'DISPUTE', 'PRIVACY', 'SOLAR', 'STREETLIGHT', 'TREE', 'RECONNECT', 'CALLBACK', 'DISCONNECT')", name=op.f('ck_service_request_kind')),
     sa.CheckConstraint("status IN ('OPEN', 'SCHEDULED', 'IN_PROGRESS', 'DONE', 'CANCELLED')", name=op.f('ck_service_request_status')),
     sa.ForeignKeyConstraint(['account_id'], ['account.id'], name=op.f('fk_service_request_account_id')),
     sa.ForeignKeyConstraint(['customer_id'], ['customer.id'], name=op.f('fk_service_request_customer_id')),
@@ -839,6 +893,7 @@ def upgrade() -> None:
     )
     op.create_index(op.f('ix_bill_account_id_starts_on'), 'bill', ['account_id', 'starts_on'], unique=False)
     op.create_index('ix_bill_due', 'bill', ['due_on'], unique=False, postgresql_where=sa.text("status = 'ISSUED'"))
+    op.create_index('ix_bill_estimated', 'bill', ['id'], unique=False, postgresql_where=sa.text("status = 'ISSUED' AND estimated"))
     op.create_index(op.f('ix_bill_run_id_status'), 'bill', ['run_id', 'status'], unique=False)
     op.create_index('uq_bill_one_standing', 'bill', ['agreement_id', 'starts_on'], unique=True, postgresql_where=sa.text("status <> 'CANCELLED'"))
     op.create_table('interaction',

@@ -98,7 +98,7 @@ def test_a_payment_plan_from_the_question_to_its_end_only_once(talk: Open) -> No
     owed = balance(rosa)
     assert rosa.act("action_payment_plan", "/payment_plan", "payment_plan").slots["flow"] == "GO"
     offered = rosa.act("action_ask_payment_plan_form_plan_months").replies[0]
-    assert [c["data"]["months"] for c in offered["choices"]] == [3, 6, 12]
+    assert [c["data"]["months"] for c in offered["choices"]] == [3, 6, 12, 1]
     too_many = rosa.answer("payment_plan_form", "plan_months", "60")
     assert (too_many.kinds, too_many.slots) == (["error.arrangement.instalments"], {"plan_months": None})
     assert rosa.answer("payment_plan_form", "plan_months", "3 months please").slots == {"plan_months": 3}

@@ -32,7 +32,9 @@ TOLD = {
     "overdue": "80.00",
     "amount": "132.18",
     "allowed": False,
-    "rule": "disconnect_notice",
+    "reasons": ["disconnect_notice", "disconnect_contact"],
+    "warned_on": "2026-11-10",
+    "back_by": None,
     "citation": "66 Pa.C.S. 1406",
 }
 METER = {"number": "BW100011", "smart": True, "minutes": 60, "installed_on": "2021-03-01", "fresh_until": AT}
@@ -83,10 +85,20 @@ SAMPLES: dict[str, list[dict[str, Any]]] = {
         {"total": "132.18", "paid": "44.06", "left": "88.12", "next_on": "2026-12-07", "next_amount": "44.06"}
     ],
     "billing.plan_start": [{"amount": "132.18", "overdue": "80.00"}],
-    "billing.plan_ask_months": [{"total": "132.18", "most": 12}],
-    "billing.plan_confirm": [{"total": "132.18", "months": 3, "instalments": PARTS}],
-    "billing.plan_opened": [{"total": "132.18", "months": 3, "first_on": "2026-12-07", "first_amount": "44.06"}],
-    "choice.plan_months": [{"months": 3, "amount": "44.06"}],
+    "billing.plan_ask_months": [
+        {"total": "132.18", "most": 12, "until": None}, {"total": "132.18", "most": 1, "until": "2026-12-07"},
+    ],
+    "billing.plan_confirm": [
+        {"total": "132.18", "months": 3, "instalments": PARTS},
+        {"total": "44.06", "months": 1, "instalments": PARTS[:1]},
+    ],
+    "billing.plan_opened": [
+        {"total": "132.18", "months": months, "first_on": "2026-12-07", "first_amount": "44.06"} for months in (3, 1)
+    ],
+    "choice.plan_months": [
+        {"months": 3, "amount": "44.06", "due_on": "2026-12-07"},
+        {"months": 1, "amount": "1132.18", "due_on": "2026-12-17"},
+    ],
     "billing.autopay_is_on": [{"amount": "132.18", "due_on": "2026-11-30"}],
     "billing.autopay_confirm": [
         {"on": False, "method": "CARD", "last4": "4242"}, {"on": True, "method": None, "last4": None}
@@ -100,8 +112,24 @@ SAMPLES: dict[str, list[dict[str, Any]]] = {
         {"total": "132.18", "issued_on": "2026-11-07", "code": None, "words": "I was away"},
     ],
     "billing.dispute_opened": [{"number": "D-000017", "total": "132.18"}],
-    "billing.disconnect_risk": [{**TOLD, "medical": False}, {**TOLD, "allowed": True, "medical": True}],
-    "billing.disconnected": [{**TOLD, "medical": False}],
+    "billing.disconnect_risk": [
+        {**TOLD, "medical": False},
+        {**TOLD, "allowed": True, "reasons": [], "warned_on": None, "medical": True},
+    ],
+    "billing.disconnected": [{**TOLD, "medical": False}, {**TOLD, "medical": False, "back_by": AT}],
+    "notice.due_soon": [{"amount": "80.00", "due_on": "2026-11-30", "days": days} for days in (5, 1)],
+    "notice.instalment_due": [{"amount": "44.06", "due_on": "2026-12-07"}],
+    **{f"notice.dunning_{step}": [
+        {"overdue": "80.00", "account": "0011", "not_before": "2026-12-07", "citation": "66 Pa.C.S. 1406"}
+    ] for step in ("reminder", "overdue", "termination_notice", "contact")},
+    "notice.plan_expiry": [{"name": "tariff.BUS-FLAT.name", "ends_on": "2027-01-07"}],
+    "notice.arrangement_broken": [{"catch_up": "44.06"}],
+    "notice.arrangement_kept": [{"amount": "132.18"}],
+    "notice.bill_corrected": [
+        {"number": "2611-12", "before": "115.27", "after": "185.43", "difference": "70.16", "fees_waived": "0.00"},
+        {"number": "2611-12", "before": "122.65", "after": "104.19", "difference": "-18.46", "fees_waived": "1.84"},
+    ],
+    "notice.service_disconnected": [{"amount": "80.00"}],
     "billing.assistance": [{"programs": [], "overdue": "80.00"}, {"programs": [], "overdue": None}],
     "usage.lately": [
         {"starts_on": "2026-11-15", "last_day": "2026-11-21", "kwh": "161.4", "cost": "24.10", "daily_kwh": "23.1",

@@ -14,7 +14,7 @@ from tests.unit.actions.samples import SAMPLES
 
 ROOT = pathlib.Path(__file__).parents[3]
 CATALOGUE = ROOT / "core" / "wording" / "catalogue"
-OURS = ("talk", "billing", "usage", "plans", "forms", "errors")
+OURS = ("talk", "billing", "usage", "plans", "forms", "errors", "arrears")
 HOUSE = house(Settings(public_base_url="https://brightwater.example"))
 TEXTED = ("billing.pay_link_text",)  # only ever sent by text message
 _LINK = re.compile(r"https?://\S+")

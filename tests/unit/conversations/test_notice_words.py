@@ -34,6 +34,18 @@ LONG = {
     "instalments": [{"due_on": "2026-12-28", "amount": "321.03"}] * 4,
     "what": "PHONE",
     "masked": "•••1001",
+    "overdue": "1284.12",
+    "account": "0011",
+    "not_before": "2026-12-28",
+    "citation": "66 Pa.C.S. 1406",
+    "days": 5,
+    "catch_up": "321.03",
+    "before": "1284.12",
+    "after": "1184.12",
+    "difference": "-100.00",
+    "fees_waived": "18.40",
+    "name": "tariff.RES-TIER.name",
+    "ends_on": "2026-12-28",
 }
 KINDS = sorted(kind for kind in wording.kinds("en") if kind.startswith("notice."))
 

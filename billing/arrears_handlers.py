@@ -1,0 +1,46 @@
+"""What follows in arrears from what happened elsewhere: money, a promise, a doubt, a cry for help."""
+
+from datetime import timedelta
+
+from billing import arrangements, disconnection
+from core import outbox
+from core.conversations import operations as conversing
+from core.hub import Hub
+
+_NEWS_FOR = timedelta(days=2)
+_FOR_SURE = ("EMAIL", "WHATSAPP", "SMS")
+
+
+def review_arrears(hub: Hub, fact: outbox.Fact) -> None:
+    """This will let a broken arrangement live again, take back an order without ground, and see to reconnection.
+
+    Subscribe to ``payment.received``, ``arrangement.opened``, ``dispute.opened``, ``bill.cancelled`` and
+    ``program.enrolled``.
+    """
+    account_id = int(fact.payload["account_id"])
+    now = hub.now()
+    with hub.transaction() as session:
+        arrangements.reinstate_if_caught_up(session, account_id=account_id, now=now)
+        disconnection.review(session, account_id=account_id, now=now)
+
+
+def tell_arrears(hub: Hub, fact: outbox.Fact) -> None:
+    """This will tell what became of a promise, of a bill that was wrong, or of the service itself.
+
+    Subscribe to ``arrangement.broken``, ``.kept`` and ``.reinstated``, ``bill.corrected``, ``service.disconnected`` and
+    ``service.reconnected``.
+    """
+    if hub.now() - fact.recorded_at > _NEWS_FOR:
+        return
+    with hub.transaction() as session:
+        conversing.notify_customer(
+            session,
+            customer_id=int(fact.payload["customer_id"]),
+            kind="notice." + fact.name.replace(".", "_"),
+            data=dict(fact.payload),
+            purpose="SERVICE",
+            key=f"{fact.name}:{fact.id}",
+            now=hub.now(),
+            house=conversing.house(hub.settings),
+            channels=_FOR_SURE,
+        )

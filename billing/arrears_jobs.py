@@ -1,0 +1,134 @@
+"""What arrears do by the clock: reminders before a bill is due, and the ladder after it."""
+
+from datetime import timedelta
+
+from sqlalchemy import func, select
+
+from billing import dunning, models
+from core import errors, log, money, periods
+from core.accounts import queries as accounts
+from core.compliance import rules
+from core.conversations import operations as conversing
+from core.hub import Hub
+
+logger = log.get(__name__)
+
+_PAGE = 500
+_FURTHEST = 30  # days before a bill is due that a reminder may be asked for
+
+
+def remind_due(hub: Hub) -> int:
+    """This will remind of bills that are due in some days, as the jurisdiction has it; gives of how many. Daily.
+
+    Who pays automatically is not reminded.
+    """
+    now = hub.now()
+    today = periods.civil_day(now, hub.settings.utility_timezone)
+    bill, alloc, autopay = models.BillRow, models.AllocationRow, models.AutopayRow
+    paid = select(func.coalesce(func.sum(alloc.amount_cents), 0)).where(alloc.bill_id == bill.id).scalar_subquery()
+    automatic = select(autopay.account_id).where(autopay.account_id == bill.account_id, autopay.enabled).exists()
+    disputed = (
+        select(models.DisputeRow.id)
+        .where(models.DisputeRow.bill_id == bill.id, models.DisputeRow.status == "OPEN")
+        .exists()
+    )
+    after = told = 0
+    while True:
+        with hub.transaction() as session:
+            rows = session.execute(
+                select(bill.id, bill.account_id, bill.due_on, (bill.total_cents - paid).label("cents"))
+                .where(
+                    bill.status == "ISSUED",
+                    bill.due_on > today,
+                    bill.due_on <= today + timedelta(days=_FURTHEST),
+                    bill.id > after,
+                    bill.total_cents > paid,
+                    ~automatic,
+                    ~disputed,
+                )
+                .order_by(bill.id)
+                .limit(_PAGE)
+            ).all()
+            for row in rows:
+                account = accounts.get_account(session, account_id=row.account_id)
+                due_on = row.due_on
+                days = (due_on - today).days
+                if days not in rules.rule(account.jurisdiction, "reminders", today).values["before_days"]:
+                    continue
+                sent = conversing.notify_customer(
+                    session,
+                    customer_id=account.customer_id,
+                    kind="notice.due_soon",
+                    data={"amount": str(money.from_cents(int(row.cents))), "due_on": due_on.isoformat(), "days": days},
+                    purpose="SERVICE",
+                    key=f"due:{row.id}:{days}",
+                    now=now,
+                    house=conversing.house(hub.settings),
+                )
+                told += sent is not None
+        if not rows:
+            return told
+        after = rows[-1].id
+
+
+def remind_instalments(hub: Hub) -> int:
+    """This will remind of the next part of an arrangement before it is due; gives how many were told. Daily."""
+    now = hub.now()
+    today = periods.civil_day(now, hub.settings.utility_timezone)
+    part, row = models.ArrangementInstalmentRow, models.ArrangementRow
+    with hub.transaction() as session:
+        coming = session.execute(
+            select(row.account_id, part.arrangement_id, part.position, part.due_on, part.amount_cents)
+            .join(row, row.id == part.arrangement_id)
+            .where(
+                row.status == "ACTIVE",
+                part.status == "DUE",
+                part.due_on > today,
+                part.due_on <= today + timedelta(days=_FURTHEST),
+            )
+            .order_by(row.account_id, part.position)
+        ).all()
+    told = 0
+    for each in coming:
+        with hub.transaction() as session:
+            account = accounts.get_account(session, account_id=each.account_id)
+            days = (each.due_on - today).days
+            if days not in rules.rule(account.jurisdiction, "reminders", today).values["before_days"]:
+                continue
+            sent = conversing.notify_customer(
+                session,
+                customer_id=account.customer_id,
+                kind="notice.instalment_due",
+                data={"amount": str(money.from_cents(each.amount_cents)), "due_on": each.due_on.isoformat()},
+                purpose="SERVICE",
+                key=f"instalment:{each.arrangement_id}:{each.position}:{days}",
+                now=now,
+                house=conversing.house(hub.settings),
+            )
+            told += sent is not None
+    return told
+
+
+def climb(hub: Hub) -> dict[str, int]:
+    """This will take the rungs that are due today, each account in a transaction of its own; gives counts by rung."""
+    now = hub.now()
+    today = periods.civil_day(now, hub.settings.utility_timezone)
+    house = conversing.house(hub.settings)
+    counts: dict[str, int] = {}
+    after = 0
+    while True:
+        with hub.transaction() as session:
+            behind = dunning.list_behind(session, today=today, after=after, limit=_PAGE)
+        if not behind:
+            return counts
+        for account_id in behind:
+            try:
+                with hub.transaction() as session:
+                    step = dunning.walk(session, account_id=account_id, house=house, now=now)
+            except errors.WattlineError as refused:
+                # one account that cannot be judged must not keep the others from theirs
+                logger.warning("ladder_refused", extra={"account_id": account_id, "reason": refused.code})
+                continue
+            if step is not None:
+                counts[step] = counts.get(step, 0) + 1
+        after = behind[-1]

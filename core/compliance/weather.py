@@ -1,0 +1,63 @@
+"""What the weather was and will be, county by county: kept as facts, so that a decision can be shown again."""
+
+from datetime import date, datetime, timedelta
+from typing import Any
+
+from sqlalchemy import select
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.orm import Session
+
+from core import errors
+from core.compliance import models
+
+_COLDEST, _HOTTEST = -80, 140  # degrees Fahrenheit; outside of these it is a slip of the pen
+_ADVISORY_DAYS = 7
+
+
+def record_weather(
+    session: Session,
+    *,
+    county: str,
+    day: date,
+    source: str,
+    now: datetime,
+    high_f: int | None = None,
+    forecast_high_f: int | None = None,
+    heat_advisory: bool | None = None,
+) -> None:
+    """This will keep what a weather service says of a day; what is left out stays. Invalid weather.reading."""
+    for degrees in (high_f, forecast_high_f):
+        if degrees is not None and not _COLDEST <= degrees <= _HOTTEST:
+            raise errors.Invalid("weather.reading", degrees=degrees)
+    if not county.strip() or not source.strip():
+        raise errors.Invalid("weather.reading", county=county)
+    given = {"high_f": high_f, "forecast_high_f": forecast_high_f, "heat_advisory": heat_advisory}
+    news: dict[str, Any] = {name: value for name, value in given.items() if value is not None}
+    values = {"county": county.strip(), "day": day, "source": source.strip(), "recorded_at": now}
+    statement = insert(models.WeatherDayRow).values(**values, **{"heat_advisory": False, **news})
+    session.execute(
+        statement.on_conflict_do_update(
+            index_elements=["county", "day"], set_={**news, "source": source.strip(), "recorded_at": now}
+        )
+    )
+
+
+def weather_facts(session: Session, *, county: str, on: date) -> dict[str, Any]:
+    """This will give what the weather rules ask of a county on a day; what is not known is left out."""
+    row = models.WeatherDayRow
+    found = {
+        day.day: day
+        for day in session.scalars(
+            select(row).where(row.county == county, row.day > on - timedelta(days=_ADVISORY_DAYS), row.day <= on)
+        )
+    }
+    facts: dict[str, Any] = {}
+    before, today = found.get(on - timedelta(days=1)), found.get(on)
+    if before is not None and before.high_f is not None:
+        facts["temperature_high_f"] = before.high_f
+    if today is not None and today.forecast_high_f is not None:
+        facts["forecast_high_f"] = today.forecast_high_f
+    advisories = [(on - day).days for day, told in found.items() if told.heat_advisory]
+    if advisories:
+        facts["heat_advisory_days_ago"] = min(advisories)
+    return facts

@@ -1,0 +1,187 @@
+"""`wattline bills` and `wattline arrears`: what staff do beside the runs."""
+
+import functools
+from collections.abc import Callable
+from typing import Any
+
+import click
+
+from core import errors
+
+
+def _plain(command: Callable[..., None]) -> Callable[..., None]:
+    """A rule that says no is a sentence here, not a traceback."""
+
+    @functools.wraps(command)
+    def run(*args: Any, **kwargs: Any) -> None:
+        try:
+            command(*args, **kwargs)
+        except errors.WattlineError as refused:
+            from core import wording
+            from core.conversations import operations as conversing
+
+            hub: Any = click.get_current_context().obj()
+            house = conversing.house(hub.settings)
+            try:
+                said = wording.label(f"error.{refused.code}", refused.data, locale="en", house=house)
+            except wording.MissingWording:
+                said = str(refused)
+            raise click.ClickException(f"{said} [{refused.code}]") from refused
+
+    return run
+
+
+@click.group()
+def bills() -> None:
+    """Bills out of the ordinary, and their archive."""
+
+
+@bills.command("archive-check")
+@click.pass_context
+def archive_check(context: click.Context) -> None:
+    """Hash every archived document anew and say whether all fit."""
+    from billing import archive
+
+    with context.obj().transaction() as session:
+        found = archive.check(session)
+    if found.broken:
+        numbers = ", ".join(map(str, found.broken[:20]))
+        raise click.ClickException(f"{len(found.broken)} of {found.documents} documents do not fit: {numbers}")
+    click.echo(f"{found.documents} documents, {found.bytes / 1e6:,.1f} MB: all fit")
+
+
+@bills.command()
+@click.argument("account")
+@click.pass_context
+@_plain
+def preview(context: click.Context, account: str) -> None:
+    """Price the running bill of an account up to yesterday. Nothing is written."""
+    from billing import queries as billing
+
+    hub: Any = context.obj()
+    with hub.transaction() as session:
+        seen = billing.preview_bill(session, account_id=_account(session, account), now=hub.now())
+    click.echo(f"{seen.starts_on} to {seen.ends_on} (the bill ends {seen.bill_ends_on}), {seen.kwh} kWh")
+    for line in seen.lines:
+        click.echo(f"  {line.description:<40} {line.quantity:>14.3f} {line.unit:<6} {line.amount:>10}")
+    click.echo(f"  {'Total' + (' (part of it estimated)' if seen.estimated else ''):<61} {seen.total:>10}")
+
+
+@bills.command()
+@click.argument("number")
+@click.option("--reason", required=True)
+@click.option("--actor", required=True, help="Who orders it.")
+@click.option("--customer-at-fault", is_flag=True, help="Lifts the limit on how far back a bill may be raised.")
+@click.pass_context
+@_plain
+def rebill(context: click.Context, number: str, reason: str, actor: str, customer_at_fault: bool) -> None:
+    """Cancel an issued bill and make it anew from today's reads and terms; prints the difference."""
+    from billing import operations, queries
+
+    hub: Any = context.obj()
+    with hub.transaction() as session:
+        bill = queries.find_bill_by_number(session, number=number)
+        if bill is None:
+            raise errors.NotFound("bill.unknown")
+        done = operations.rebill(
+            session, bill_id=bill.id, actor=actor, reason=reason, now=hub.now(), customer_at_fault=customer_at_fault
+        )
+    click.echo(f"{done.cancelled.number} {done.cancelled.total} -> {done.bill.number} {done.bill.total}")
+    for component, amount in done.by_component.items():
+        click.echo(f"  {component:<10} {amount:>10}")
+    click.echo(f"  difference {done.difference:>10}   late fees waived {done.fees_waived}")
+
+
+@bills.command()
+@click.argument("account")
+@click.pass_context
+@_plain
+def outstanding(context: click.Context, account: str) -> None:
+    """Bill now every period of an account that is over and has no bill: off the cycle, or the last one."""
+    from billing import operations
+
+    hub: Any = context.obj()
+    with hub.transaction() as session:
+        made = operations.bill_outstanding(session, account_id=_account(session, account), now=hub.now())
+    for bill in made:
+        click.echo(f"{bill.number}  {bill.starts_on} to {bill.ends_on}  {bill.total:>10}  {bill.status}")
+    click.echo(f"{len(made)} made")
+
+
+@click.group()
+def arrears() -> None:
+    """The ladder, and the orders at its end."""
+
+
+@arrears.command()
+@click.argument("account")
+@click.option("--how", type=click.Choice(["PHONE", "IN_PERSON"]), required=True)
+@click.option("--actor", required=True)
+@click.option("--note", default="")
+@click.pass_context
+@_plain
+def contact(context: click.Context, account: str, how: str, actor: str, note: str) -> None:
+    """Note that a person called or stood at the door."""
+    from billing import operations
+
+    hub: Any = context.obj()
+    with hub.transaction() as session:
+        account_id = _account(session, account)
+        operations.record_contact(session, account_id=account_id, how=how, actor=actor, note=note, now=hub.now())
+    click.echo("noted")
+
+
+@arrears.command()
+@click.argument("account")
+@click.option("--proof", required=True, help="The number that proves the posting.")
+@click.option("--actor", required=True)
+@click.pass_context
+@_plain
+def letter(context: click.Context, account: str, proof: str, actor: str) -> None:
+    """Note that a letter that was owed has been posted."""
+    from billing import operations
+
+    hub: Any = context.obj()
+    with hub.transaction() as session:
+        account_id = _account(session, account)
+        operations.record_letter(session, account_id=account_id, proof=proof, actor=actor, now=hub.now())
+    click.echo("noted")
+
+
+@arrears.command()
+@click.argument("number")
+@click.option("--actor", required=True, help="Who carries it out; not who ordered it.")
+@click.pass_context
+@_plain
+def disconnect(context: click.Context, number: str, actor: str) -> None:
+    """Carry out a disconnection order (SR-...), if every rule still lets it at this hour."""
+    from billing import operations
+
+    hub: Any = context.obj()
+    with hub.transaction() as session:
+        verdict = operations.complete_disconnection(session, number=number, actor=actor, now=hub.now())
+    click.echo(f"disconnected, by decision {verdict.decision_id}")
+
+
+@arrears.command()
+@click.argument("number")
+@click.option("--actor", required=True)
+@click.pass_context
+@_plain
+def reconnect(context: click.Context, number: str, actor: str) -> None:
+    """Carry out a reconnection order (SR-...)."""
+    from billing import operations
+
+    hub: Any = context.obj()
+    with hub.transaction() as session:
+        operations.complete_reconnection(session, number=number, actor=actor, now=hub.now())
+    click.echo("reconnected")
+
+
+def _account(session: Any, number: str) -> int:
+    from core.accounts import queries as accounts
+
+    found = accounts.find_account_by_number(session, number=number)
+    if found is None:
+        raise errors.NotFound("account.unknown")
+    return found.id
