@@ -148,6 +148,13 @@ def get_account(session: Session, *, account_id: int) -> Account:
     return found
 
 
+def jurisdictions_of(session: Session, *, account_ids: Sequence[int]) -> dict[int, str]:
+    """This will give the jurisdiction of each of the accounts."""
+    account = models.AccountRow
+    rows = session.execute(select(account.id, account.jurisdiction).where(account.id.in_(account_ids)))
+    return {account_id: jurisdiction for account_id, jurisdiction in rows}
+
+
 def find_account_by_number(session: Session, *, number: str) -> Account | None:
     """This will find an account by its ten digits; spaces and dashes do not matter."""
     digits = addresses.digits(number)
