@@ -52,9 +52,7 @@ CREATE TRIGGER bill_line_no_delete AFTER DELETE ON bill_line REFERENCING OLD TAB
   FOR EACH STATEMENT EXECUTE FUNCTION billing_guard_bill_line();
 """
 
-LEDGER_JOURNAL = (
-    _REFUSE_CHANGE
-    + """
+_OPEN_MONTH = """
 CREATE TRIGGER ledger_journal_immutable BEFORE UPDATE OR DELETE ON ledger_journal
   FOR EACH ROW EXECUTE FUNCTION billing_refuse_change();
 CREATE OR REPLACE FUNCTION billing_period_open() RETURNS trigger LANGUAGE plpgsql AS $$
@@ -71,7 +69,8 @@ END $$;
 CREATE TRIGGER ledger_journal_open AFTER INSERT ON ledger_journal REFERENCING NEW TABLE AS added
   FOR EACH STATEMENT EXECUTE FUNCTION billing_period_open();
 """
-)
+
+LEDGER_JOURNAL = _REFUSE_CHANGE + _OPEN_MONTH
 
 _BALANCES = """
 CREATE TRIGGER ledger_entry_immutable BEFORE UPDATE OR DELETE ON ledger_entry

@@ -370,7 +370,7 @@ class ChargeRow(db.Base):
 
 
 class AllocationRow(db.Base):
-    """Which payment, or credit, paid what. The sum over it never exceeds it; the ledger, not this, says what is owed."""
+    """Which payment, or credit, paid what. Its sum never exceeds it; the ledger, not this, says what is owed."""
 
     __tablename__ = "allocation"
     __table_args__ = (

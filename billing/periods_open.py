@@ -12,7 +12,7 @@ _LOCK = "ledger-close"  # the trigger on ledger_journal takes the same one
 
 
 def hold_open(session: Session) -> date | None:
-    """This will keep any month from being closed until the transaction ends; gives the first open one, if any closed."""
+    """This will keep months from being closed until the transaction ends; gives the first open one (None: all)."""
     session.execute(select(func.pg_advisory_xact_lock_shared(func.hashtextextended(_LOCK, 0))))
     return first_open(session)
 

@@ -152,7 +152,7 @@ def jurisdictions_of(session: Session, *, account_ids: Sequence[int]) -> dict[in
     """This will give the jurisdiction of each of the accounts."""
     account = models.AccountRow
     rows = session.execute(select(account.id, account.jurisdiction).where(account.id.in_(account_ids)))
-    return {account_id: jurisdiction for account_id, jurisdiction in rows}
+    return {row.id: row.jurisdiction for row in rows}
 
 
 def find_account_by_number(session: Session, *, number: str) -> Account | None:
