@@ -1,5 +1,6 @@
 """Everything that can be asked of billing, on one page."""
 
+from billing.books import account_statement, trial_balance
 from billing.owed import (
     blocked_by,
     find_bill_by_number,
@@ -18,8 +19,11 @@ from billing.owed import (
     prepay_status,
     sales_by_class,
 )
+from billing.payments import list_parked
 from billing.pricing import compare_tariffs, cost_of_usage, forecast_bill
 from billing.reasons import explain_bill, list_tips
+from billing.reconciling import reconcile
+from billing.refunds import list_waiting as list_waiting_refunds
 from billing.statement import bill_document
 from billing.tariffs import count_on, current_tariff, list_tariffs
 from billing.views import (
@@ -74,6 +78,7 @@ __all__ = [
     "Switch",
     "Tariff",
     "Tip",
+    "account_statement",
     "bill_document",
     "blocked_by",
     "compare_tariffs",
@@ -93,10 +98,14 @@ __all__ = [
     "list_bills",
     "list_disputes",
     "list_held_bills",
+    "list_parked",
     "list_payments",
     "list_saved_methods",
     "list_tariffs",
     "list_tips",
+    "list_waiting_refunds",
     "prepay_status",
+    "reconcile",
     "sales_by_class",
+    "trial_balance",
 ]

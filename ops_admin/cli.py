@@ -12,7 +12,7 @@ from typing import Any
 
 import click
 
-from ops_admin import rate_command
+from ops_admin import ledger_command, rate_command
 from ops_admin.reports.commands import compliance
 
 
@@ -34,6 +34,7 @@ def _hub() -> Any:
 
 main.add_command(rate_command.rate)
 main.add_command(compliance)
+main.add_command(ledger_command.ledger)
 
 
 @main.command()

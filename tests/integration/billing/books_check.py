@@ -15,10 +15,13 @@ def check(session: Session) -> None:
     for account_id, balance, open_cents, unused, cash, arrived in session.execute(text(_SUMS)):
         assert balance == open_cents - unused, (account_id, balance, open_cents, unused)
         assert cash == arrived, (account_id, cash, arrived)
-    for kind, over in (("payment", "s.amount_cents - s.refunded_cents"), ("credit", "s.amount_cents - s.reversed_cents")):
+    for kind, over in (
+        ("payment", "s.amount_cents - s.refunded_cents"),
+        ("credit", "s.amount_cents - s.reversed_cents"),
+    ):
         found = session.execute(
             text(
-                f"SELECT s.id FROM {kind} s JOIN allocation a ON a.{kind}_id = s.id"  # noqa: S608 - our own names
+                f"SELECT s.id FROM {kind} s JOIN allocation a ON a.{kind}_id = s.id"
                 f" GROUP BY s.id HAVING sum(a.amount_cents) > min({over})"
             )
         ).all()
@@ -26,7 +29,7 @@ def check(session: Session) -> None:
     for kind, total in (("bill", "s.total_cents"), ("charge", "s.amount_cents")):
         found = session.execute(
             text(
-                f"SELECT s.id FROM {kind} s JOIN allocation a ON a.{kind}_id = s.id"  # noqa: S608 - our own names
+                f"SELECT s.id FROM {kind} s JOIN allocation a ON a.{kind}_id = s.id"
                 f" GROUP BY s.id HAVING sum(a.amount_cents) > min({total})"
             )
         ).all()
@@ -44,7 +47,7 @@ _OPEN = f"""
   SELECT i.account_id, sum(i.cents) - coalesce(sum(a.cents), 0) AS cents FROM ({_ITEMS}) i
   LEFT JOIN (SELECT bill_id, charge_id, sum(amount_cents) AS cents FROM allocation GROUP BY 1, 2) a
     ON a.bill_id IS NOT DISTINCT FROM i.bill_id AND a.charge_id IS NOT DISTINCT FROM i.charge_id GROUP BY 1
-"""  # noqa: S608 - our own names
+"""
 _SOURCES = """
   SELECT account_id, id AS payment_id, NULL::bigint AS credit_id, amount_cents - refunded_cents AS cents,
     status = 'SUCCEEDED' AS free FROM payment WHERE status IN ('SUCCEEDED', 'DISPUTED', 'REFUNDED')
@@ -55,7 +58,7 @@ _UNUSED = f"""
     sum(CASE WHEN s.free THEN s.cents - coalesce(a.cents, 0) ELSE 0 END) AS free FROM ({_SOURCES}) s
   LEFT JOIN (SELECT payment_id, credit_id, sum(amount_cents) AS cents FROM allocation GROUP BY 1, 2) a
     ON a.payment_id IS NOT DISTINCT FROM s.payment_id AND a.credit_id IS NOT DISTINCT FROM s.credit_id GROUP BY 1
-"""  # noqa: S608 - our own names
+"""
 _SUMS = f"""
 SELECT account.id,
   coalesce((SELECT sum(debit_cents - credit_cents) FROM ledger_entry e
@@ -69,8 +72,8 @@ SELECT account.id,
   - coalesce((SELECT sum(amount_cents) FROM refund r WHERE r.account_id = account.id
               AND status = 'DONE' AND credit_id IS NOT NULL), 0)
 FROM account
-"""  # noqa: S608 - our own names
+"""
 _BOTH_OPEN = f"""
 SELECT o.account_id, o.cents, u.free FROM ({_OPEN}) o JOIN ({_UNUSED}) u USING (account_id)
 WHERE o.cents > 0 AND u.free > 0
-"""  # noqa: S608 - our own names
+"""
