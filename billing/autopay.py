@@ -1,4 +1,4 @@
-"""Automatic payment: what is due is charged to the kept method, tried again where that is of use, never twice at once."""
+"""Automatic payment: what is due is charged to the kept method, again where that is of use, never twice at once."""
 
 from datetime import datetime, timedelta
 from decimal import Decimal

@@ -1,4 +1,4 @@
-"""The books as accountants and customers read them: a statement of an account, the trial balance, the close of a month."""
+"""The books as accountants and customers read them: an account's statement, the trial balance, a month's close."""
 
 from datetime import date, datetime
 

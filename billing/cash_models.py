@@ -152,7 +152,7 @@ class TransferRow(db.Base):
 
 
 class GatewayMovementRow(db.Base):
-    """One movement on our balance at a gateway, as the gateway tells it: what reconciliation holds our books against."""
+    """One movement on our balance at a gateway, as it tells it: what reconciliation holds our books against."""
 
     __tablename__ = "gateway_movement"
     __table_args__ = (UniqueConstraint("gateway", "movement_id"), Index(None, "gateway", "external_id"))

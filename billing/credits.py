@@ -1,4 +1,4 @@
-"""What an account owes or is given beside bills and payments: charges, credits, write-offs and what comes back of them."""
+"""What an account owes or is given beside bills and payments: charges, credits, write-offs, recoveries."""
 
 from datetime import date, datetime
 from decimal import Decimal
@@ -16,7 +16,7 @@ GIVEN = ("GOODWILL", "OUTAGE")
 def charge(
     session: Session, *, kind: str, account_id: int, cents: int, rule: str, on: date, key: str, now: datetime
 ) -> int:
-    """This will charge a returned debit's fee or a deposit; gives the charge's id. `key` is new: the caller sees to it."""
+    """This will charge a returned debit's fee or a deposit; gives the charge's id. The caller sees that `key` is new."""
     journal_kind, code = _CHARGES[kind]
     row = models.ChargeRow(kind=kind, account_id=account_id, bill_id=None, amount_cents=cents, rule=rule, charged_on=on)
     session.add(row)
@@ -34,7 +34,7 @@ def charge(
 
 
 def waive_charge(session: Session, *, charge_id: int, actor: str, reason: str, now: datetime) -> None:
-    """This will let a fee go: the books are reversed and what had paid it is free. A deposit is returned, not waived."""
+    """This will let a fee go: the books are reversed, what had paid it is free. A deposit is returned, not waived."""
     found = session.get(models.ChargeRow, charge_id)
     if found is None:
         raise errors.NotFound("charge.unknown")

@@ -32,6 +32,25 @@ def reconcile(context: click.Context) -> None:
         context.exit(1)
 
 
+@ledger.command("load-transfers")
+@click.argument("file", type=click.File("rb"))
+@click.option("--bank", default="bank", show_default=True)
+@click.pass_context
+def load_transfers(context: click.Context, file: Any, bank: str) -> None:
+    """Take in a bank's file of credits (CSV); what no reference matches waits for a person."""
+    from billing import bank_files, transfers
+    from core import errors
+
+    hub: Any = context.obj()
+    try:
+        entries = bank_files.parse_csv(file.read())
+    except errors.Invalid as wrong:
+        raise click.ClickException(f"{wrong.code} {dict(wrong.data)}") from wrong
+    with hub.transaction() as session:
+        counts = transfers.load(session, bank=bank, entries=entries, currency=hub.settings.currency, now=hub.now())
+    click.echo(", ".join(f"{count} {name.lower()}" for name, count in counts.items()))
+
+
 @ledger.command()
 @click.argument("month", type=MONTH)
 @click.option("--by", "actor", required=True, help="Who closes it; kept in the audit trail.")

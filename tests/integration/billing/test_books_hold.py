@@ -1,4 +1,4 @@
-"""After any sequence of bills, payments, returns, refunds, disputes, write-offs, failures and replays the books hold."""
+"""After any sequence of bills, payments, returns, refunds, disputes, write-offs and replays the books hold."""
 
 import random
 from datetime import UTC, date, datetime
