@@ -16,7 +16,7 @@ GIVEN = ("GOODWILL", "OUTAGE")
 def charge(
     session: Session, *, kind: str, account_id: int, cents: int, rule: str, on: date, key: str, now: datetime
 ) -> int:
-    """This will charge a returned debit's fee or a deposit; gives the charge's id. The caller sees that `key` is new."""
+    """This will charge a returned debit's fee or a deposit; gives its id. The caller sees that `key` is new."""
     journal_kind, code = _CHARGES[kind]
     row = models.ChargeRow(kind=kind, account_id=account_id, bill_id=None, amount_cents=cents, rule=rule, charged_on=on)
     session.add(row)
