@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Literal
 
-Kind = Literal["BILL", "LATE_FEE"]
+Kind = Literal["BILL", "LATE_FEE", "FEE", "DEPOSIT"]
+KINDS: tuple[Kind, ...] = ("BILL", "LATE_FEE", "FEE", "DEPOSIT")
 
 
 @dataclass(frozen=True)
@@ -25,10 +26,12 @@ class Item:
 
 @dataclass(frozen=True)
 class Order:
-    """`kinds`: which kind goes first among items due on the same day; `disputed_last`: what is disputed waits."""
+    """`kinds`: which kind goes first among items due on the same day (`kinds_first`: whatever the day); a kind that is
+    not named comes last. `disputed_last`: what is disputed waits."""
 
-    kinds: tuple[Kind, ...] = ("BILL", "LATE_FEE")
+    kinds: tuple[Kind, ...] = KINDS
     disputed_last: bool = True
+    kinds_first: bool = False
 
 
 def allocate(
@@ -42,9 +45,10 @@ def allocate(
         raise ValueError(f"a negative amount cannot be allocated: {cents}")
     rule = order or Order()
 
-    def rank(item: Item) -> tuple[bool, bool, date, int, str]:
+    def rank(item: Item) -> tuple[bool, bool, int, date, int, str]:
         disputed = rule.disputed_last and item.disputed
-        return (item.key != first, disputed, item.due_on, rule.kinds.index(item.kind), item.key)
+        kind = rule.kinds.index(item.kind) if item.kind in rule.kinds else len(rule.kinds)
+        return (item.key != first, disputed, kind if rule.kinds_first else 0, item.due_on, kind, item.key)
 
     rest = cents
     shares: list[tuple[str, int]] = []

@@ -132,7 +132,7 @@ def set_autopay(
         if row is None:
             row = models.AutopayRow(account_id=account_id, enabled=enabled, saved_method_id=None, changed_at=now)
             session.add(row)
-        row.enabled, row.changed_at = enabled, now
+        row.enabled, row.changed_at, row.paused_for = enabled, now, None
         if enabled and method is not None:
             row.saved_method_id = method.id
         session.flush()

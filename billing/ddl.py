@@ -52,13 +52,25 @@ CREATE TRIGGER bill_line_no_delete AFTER DELETE ON bill_line REFERENCING OLD TAB
   FOR EACH STATEMENT EXECUTE FUNCTION billing_guard_bill_line();
 """
 
-LEDGER_JOURNAL = (
-    _REFUSE_CHANGE
-    + """
+_OPEN_MONTH = """
 CREATE TRIGGER ledger_journal_immutable BEFORE UPDATE OR DELETE ON ledger_journal
   FOR EACH ROW EXECUTE FUNCTION billing_refuse_change();
+CREATE OR REPLACE FUNCTION billing_period_open() RETURNS trigger LANGUAGE plpgsql AS $$
+DECLARE
+  last date;
+BEGIN
+  PERFORM pg_advisory_xact_lock_shared(hashtextextended('ledger-close', 0));
+  SELECT max(starts_on) INTO last FROM ledger_period;
+  IF EXISTS (SELECT 1 FROM added WHERE date_trunc('month', coalesce(booked_on, effective_on)) <= last) THEN
+    RAISE EXCEPTION 'the month % is closed', last USING ERRCODE = 'integrity_constraint_violation';
+  END IF;
+  RETURN NULL;
+END $$;
+CREATE TRIGGER ledger_journal_open AFTER INSERT ON ledger_journal REFERENCING NEW TABLE AS added
+  FOR EACH STATEMENT EXECUTE FUNCTION billing_period_open();
 """
-)
+
+LEDGER_JOURNAL = _REFUSE_CHANGE + _OPEN_MONTH
 
 _BALANCES = """
 CREATE TRIGGER ledger_entry_immutable BEFORE UPDATE OR DELETE ON ledger_entry
@@ -87,6 +99,38 @@ CREATE TRIGGER bill_document_immutable BEFORE UPDATE OR DELETE ON bill_document
   FOR EACH ROW EXECUTE FUNCTION billing_refuse_change();
 """
 )
+# The sum over a payment, a credit or an item is looked at under its own row's lock, so two at once cannot both fit.
+ALLOCATION = """
+CREATE OR REPLACE FUNCTION billing_allocation_fits() RETURNS trigger LANGUAGE plpgsql AS $$
+DECLARE
+  room bigint;
+  used bigint;
+BEGIN
+  IF NEW.payment_id IS NOT NULL THEN
+    SELECT amount_cents - refunded_cents INTO room FROM payment WHERE id = NEW.payment_id FOR NO KEY UPDATE;
+    SELECT sum(amount_cents) INTO used FROM allocation WHERE payment_id = NEW.payment_id;
+  ELSE
+    SELECT amount_cents - reversed_cents INTO room FROM credit WHERE id = NEW.credit_id FOR NO KEY UPDATE;
+    SELECT sum(amount_cents) INTO used FROM allocation WHERE credit_id = NEW.credit_id;
+  END IF;
+  IF used > room THEN
+    RAISE EXCEPTION 'allocation % gives more than there is', NEW.id USING ERRCODE = 'integrity_constraint_violation';
+  END IF;
+  IF NEW.bill_id IS NOT NULL THEN
+    SELECT total_cents INTO room FROM bill WHERE id = NEW.bill_id FOR NO KEY UPDATE;
+    SELECT sum(amount_cents) INTO used FROM allocation WHERE bill_id = NEW.bill_id;
+  ELSE
+    SELECT amount_cents INTO room FROM charge WHERE id = NEW.charge_id FOR NO KEY UPDATE;
+    SELECT sum(amount_cents) INTO used FROM allocation WHERE charge_id = NEW.charge_id;
+  END IF;
+  IF used > room THEN
+    RAISE EXCEPTION 'allocation % pays more than is owed', NEW.id USING ERRCODE = 'integrity_constraint_violation';
+  END IF;
+  RETURN NULL;
+END $$;
+CREATE CONSTRAINT TRIGGER allocation_fits AFTER INSERT OR UPDATE ON allocation DEFERRABLE INITIALLY DEFERRED
+  FOR EACH ROW EXECUTE FUNCTION billing_allocation_fits();
+"""
 
 AFTER_CREATE = {
     "bill": BILL,
@@ -94,4 +138,5 @@ AFTER_CREATE = {
     "bill_document": BILL_DOCUMENT,
     "ledger_journal": LEDGER_JOURNAL,
     "ledger_entry": LEDGER_ENTRY,
+    "allocation": ALLOCATION,
 }

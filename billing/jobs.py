@@ -1,13 +1,12 @@
 """What billing does by the clock: bill what is due, charge automatic payments, late fees, promises."""
 
 from datetime import date, datetime, timedelta
-from decimal import Decimal
 
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from billing import arrangements, issuing, ledger, models, once, payments, rules, runs, settling
-from core import errors, http, log, money, outbox, periods
+from billing import arrangements, autopay, issuing, ledger, models, once, rules, runs, settling
+from core import errors, log, money, outbox, periods
 from core.accounts import queries as accounts
 from core.hub import Hub
 
@@ -44,7 +43,11 @@ def charge_autopay(hub: Hub) -> None:
         account_ids = list(
             session.scalars(
                 select(models.AutopayRow.account_id)
-                .where(models.AutopayRow.enabled, models.AutopayRow.saved_method_id.is_not(None))
+                .where(
+                    models.AutopayRow.enabled,
+                    models.AutopayRow.saved_method_id.is_not(None),
+                    models.AutopayRow.paused_for.is_(None),
+                )
                 .order_by(models.AutopayRow.account_id)
             )
         )
@@ -52,7 +55,7 @@ def charge_autopay(hub: Hub) -> None:
         ready = [a for a in account_ids if any(i.due_on <= today and not i.disputed for i in due.get(a, ()))]
     for account_id in ready:
         try:
-            _charge_one(hub, account_id, now)
+            autopay.charge_due(hub, account_id=account_id, now=now)
         except errors.ProviderError as failed:
             # one bank that is down must not keep the others waiting; the key makes the next try the same charge
             logger.warning("autopay_failed", extra={"account_id": account_id, "reason": failed.code})
@@ -86,66 +89,6 @@ def follow_arrangements(hub: Hub) -> None:
         with hub.transaction() as session:
             once.lock_account(session, account_id)
             arrangements.follow(session, account_id=account_id, now=now)
-
-
-def _charge_one(hub: Hub, account_id: int, now: datetime) -> None:
-    today = periods.civil_day(now, hub.settings.utility_timezone)
-    with hub.transaction() as session:
-        once.lock_account(session, account_id)
-        items = settling.open_items(session, account_ids=[account_id]).get(account_id, [])
-        due = [i for i in items if i.due_on <= today and not i.disputed]
-        bills = [int(i.key.partition(":")[2]) for i in due if i.kind == "BILL"]
-        pending = _pending(session, account_id)
-        cents = min(sum(i.open_cents for i in due), ledger.balance_cents(session, account_id=account_id)) - pending
-        autopay = session.get_one(models.AutopayRow, account_id)
-        method = session.get(models.SavedMethodRow, autopay.saved_method_id or 0)
-        key = f"autopay-{account_id}-{max(bills, default=0)}"
-        if cents <= 0 or not bills or method is None or method.removed_at is not None:
-            return
-        before = session.get(models.BillingRequestRow, key)
-        if before is not None and "status" in before.result:
-            return  # this bill has been tried; a person decides what comes next
-        if before is None:
-            # the amount is fixed with the key: a second try must ask the gateway for exactly the same
-            once.answer(
-                session, key=key, operation="autopay", account_id=account_id,
-                result={"amount": str(money.from_cents(cents))}, now=now,
-            )  # fmt: skip
-        amount = Decimal(before.result["amount"]) if before else money.from_cents(cents)
-        method_id, gateway_customer = method.method_id, method.gateway_customer_id
-        kind = "us_bank_account" if method.kind == "BANK" else "card"
-    http.leave()
-    try:
-        charge = hub.payments.charge_saved(
-            method_id=method_id, customer_id=gateway_customer, amount=amount, currency=hub.settings.currency,
-            reference=f"account:{account_id}", key=key,
-        )  # fmt: skip
-    except errors.Refused as refused:
-        charge = None
-        logger.warning("autopay_refused", extra={"account_id": account_id, "reason": refused.code})
-    with hub.transaction() as session:
-        status = "FAILED"
-        if charge is not None:
-            status = charge.status if charge.status in ("SUCCEEDED", "PROCESSING") else "FAILED"
-            failure = charge.failure_code or ("requires_action" if charge.status == "REQUIRES_ACTION" else None)
-            payments.record_payment(
-                session, gateway=hub.payments.name, external_id=charge.external_id, account_id=account_id,
-                amount=amount, method=kind, status=status, at=now, now=now, failure_code=failure,
-            )  # fmt: skip
-        row = session.get_one(models.BillingRequestRow, key)
-        row.result = {**row.result, "status": status}
-
-
-def _pending(session: Session, account_id: int) -> int:
-    payment = models.PaymentRow
-    return int(
-        session.scalar(
-            select(func.coalesce(func.sum(payment.amount_cents), 0)).where(
-                payment.account_id == account_id, payment.status == "PROCESSING"
-            )
-        )
-        or 0
-    )
 
 
 def _fees_of(session: Session, account_ids: list[int], now: datetime, zone: str) -> None:

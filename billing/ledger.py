@@ -8,10 +8,12 @@ from sqlalchemy import func, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
-from billing import bulk, models
+from billing import bulk, models, periods_open
 
 RECEIVABLE, REVENUE, TAX_PAYABLE = "RECEIVABLE", "REVENUE", "TAX_PAYABLE"
 CASH, FEE_REVENUE, ADJUSTMENTS = "CASH", "FEE_REVENUE", "ADJUSTMENTS"
+DEPOSITS, INTEREST_EXPENSE, BAD_DEBT = "DEPOSITS", "INTEREST_EXPENSE", "BAD_DEBT"
+DISPUTED_CASH = "DISPUTED_CASH"
 
 
 @dataclass(frozen=True)
@@ -30,10 +32,14 @@ class Journal:
 
 
 def post_journals(session: Session, journals: Sequence[Journal], *, now: datetime) -> int:
-    """This will post the journals whose key is new, for one account or thousands; gives how many."""
+    """This will post the journals whose key is new, for one account or thousands; gives how many.
+
+    What belongs to a month that is closed already counts in the first one that is open.
+    """
     wanted = [j for j in journals if any(j.amounts.values())]
     if not wanted:
         return 0
+    first_open = periods_open.hold_open(session)
     fresh: dict[str, int] = {}
     for some in bulk.slices(wanted, 5000):
         rows = [
@@ -42,6 +48,7 @@ def post_journals(session: Session, journals: Sequence[Journal], *, now: datetim
                 "kind": j.kind,
                 "account_id": j.account_id,
                 "effective_on": j.effective_on,
+                "booked_on": first_open if first_open and j.effective_on < first_open else None,
                 "posted_at": now,
             }
             for j in some

@@ -150,6 +150,7 @@ class BillRow(db.Base):
         Index(None, "run_id", "status"),
         Index("ix_bill_due", "due_on", postgresql_where=text("status = 'ISSUED'")),
         Index("ix_bill_estimated", "id", postgresql_where=text("status = 'ISSUED' AND estimated")),
+        Index("ix_bill_credit", "account_id", postgresql_where=text("status = 'ISSUED' AND total_cents < 0")),
     )
 
     id: Mapped[int] = db.primary_key()
@@ -223,9 +224,11 @@ class LedgerJournalRow(db.Base):
     __table_args__ = (
         CheckConstraint(
             "kind IN ('BILL', 'BILL_CANCELLED', 'PAYMENT', 'PAYMENT_RETURNED', 'REFUND', 'LATE_FEE', 'LATE_FEE_WAIVED',"
-            " 'ADJUSTMENT', 'EXIT_FEE')",
+            " 'ADJUSTMENT', 'EXIT_FEE', 'RETURN_FEE', 'DISPUTE', 'DISPUTE_WON', 'DISPUTE_LOST', 'CREDIT', 'WRITE_OFF',"
+            " 'RECOVERY', 'DEPOSIT', 'DEPOSIT_INTEREST', 'DEPOSIT_RETURNED')",
             name="kind",
         ),
+        CheckConstraint("booked_on IS NULL OR booked_on > effective_on", name="booked_on"),
         Index(None, "account_id", "id"),
     )
 
@@ -234,6 +237,7 @@ class LedgerJournalRow(db.Base):
     kind: Mapped[str]
     account_id: Mapped[int] = mapped_column(ForeignKey("account.id"))
     effective_on: Mapped[date]
+    booked_on: Mapped[date | None]  # the first day of the month it counts in, when its own was closed already
     posted_at: Mapped[datetime]
 
 
@@ -241,7 +245,9 @@ class LedgerEntryRow(db.Base):
     __tablename__ = "ledger_entry"
     __table_args__ = (
         CheckConstraint(
-            "code IN ('RECEIVABLE', 'REVENUE', 'TAX_PAYABLE', 'CASH', 'FEE_REVENUE', 'ADJUSTMENTS')", name="code"
+            "code IN ('RECEIVABLE', 'REVENUE', 'TAX_PAYABLE', 'CASH', 'FEE_REVENUE', 'ADJUSTMENTS', 'DEPOSITS',"
+            " 'INTEREST_EXPENSE', 'BAD_DEBT', 'DISPUTED_CASH')",
+            name="code",
         ),
         CheckConstraint(
             "debit_cents >= 0 AND credit_cents >= 0 AND (debit_cents = 0) <> (credit_cents = 0)", name="one_side"
@@ -268,7 +274,9 @@ class PaymentRow(db.Base):
     __tablename__ = "payment"
     __table_args__ = (
         UniqueConstraint("gateway", "external_id"),
-        CheckConstraint("status IN ('PROCESSING', 'SUCCEEDED', 'FAILED', 'RETURNED', 'REFUNDED')", name="status"),
+        CheckConstraint(
+            "status IN ('PROCESSING', 'SUCCEEDED', 'FAILED', 'RETURNED', 'REFUNDED', 'DISPUTED')", name="status"
+        ),
         CheckConstraint("amount_cents > 0", name="amount"),
         CheckConstraint("refunded_cents BETWEEN 0 AND amount_cents", name="refunded"),
         Index(None, "account_id", "received_at"),
@@ -294,8 +302,8 @@ class PaymentEventRow(db.Base):
     __tablename__ = "payment_event"
     __table_args__ = (
         UniqueConstraint("gateway", "event_id"),
-        CheckConstraint("outcome IN ('APPLIED', 'STALE', 'PARKED')", name="outcome"),
-        Index("ix_payment_event_parked", "id", postgresql_where=text("outcome = 'PARKED'")),
+        CheckConstraint("outcome IN ('APPLIED', 'STALE', 'PARKED', 'DISMISSED')", name="outcome"),
+        Index("ix_payment_event_parked", "gateway", "external_id", postgresql_where=text("outcome = 'PARKED'")),
     )
 
     id: Mapped[int] = db.primary_key()
@@ -305,6 +313,7 @@ class PaymentEventRow(db.Base):
     external_id: Mapped[str]
     payload: Mapped[dict[str, Any]]
     outcome: Mapped[str]
+    reason: Mapped[str | None]  # why it is parked
     received_at: Mapped[datetime]
 
 
@@ -357,15 +366,16 @@ class AutopayRow(db.Base):
     account_id: Mapped[int] = mapped_column(ForeignKey("account.id"), primary_key=True, autoincrement=False)
     enabled: Mapped[bool]
     saved_method_id: Mapped[int | None] = mapped_column(ForeignKey("saved_method.id"), index=True)
+    paused_for: Mapped[str | None]  # the failure that paused it; whoever turns it on again ends the pause
     changed_at: Mapped[datetime]
 
 
 class ChargeRow(db.Base):
-    """A charge beside the bills: a late fee on one of them, or the fee for leaving a tariff early."""
+    """A charge beside the bills: a late fee on one of them, for leaving a tariff early, a returned debit, a deposit."""
 
     __tablename__ = "charge"
     __table_args__ = (
-        CheckConstraint("kind IN ('LATE_FEE', 'EXIT_FEE')", name="kind"),
+        CheckConstraint("kind IN ('LATE_FEE', 'EXIT_FEE', 'RETURN_FEE', 'DEPOSIT')", name="kind"),
         CheckConstraint("(kind = 'LATE_FEE') = (bill_id IS NOT NULL)", name="bill"),
         CheckConstraint("amount_cents > 0", name="amount"),
         UniqueConstraint("bill_id", "charged_on"),
@@ -382,16 +392,18 @@ class ChargeRow(db.Base):
 
 
 class AllocationRow(db.Base):
-    """Which payment paid what. The sum over a payment never exceeds it; the ledger, not this, says what is owed."""
+    """Which payment, or credit, paid what. Its sum never exceeds it; the ledger, not this, says what is owed."""
 
     __tablename__ = "allocation"
     __table_args__ = (
         CheckConstraint("amount_cents > 0", name="amount"),
         CheckConstraint("(bill_id IS NULL) <> (charge_id IS NULL)", name="one_item"),
+        CheckConstraint("(payment_id IS NULL) <> (credit_id IS NULL)", name="one_source"),
     )
 
     id: Mapped[int] = db.primary_key()
-    payment_id: Mapped[int] = mapped_column(ForeignKey("payment.id"), index=True)
+    payment_id: Mapped[int | None] = mapped_column(ForeignKey("payment.id"), index=True)
+    credit_id: Mapped[int | None] = mapped_column(ForeignKey("credit.id"), index=True)
     bill_id: Mapped[int | None] = mapped_column(ForeignKey("bill.id"), index=True)
     charge_id: Mapped[int | None] = mapped_column(ForeignKey("charge.id"), index=True)
     amount_cents: Mapped[int]

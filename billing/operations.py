@@ -10,20 +10,23 @@ from billing.arrangements import (
 )
 from billing.changes import cancel_switch, close_dispute, open_dispute, set_autopay, switch_tariff
 from billing.corrections import bill_outstanding, rebill, uphold
+from billing.credits import give_credit, waive_charge, write_off
+from billing.deposits import charge_deposit, return_deposit
 from billing.disconnection import complete_disconnection, complete_reconnection, order_disconnection
 from billing.dunning import record_contact, record_letter
 from billing.issuing import cancel_bill, issue_bill, issue_bills, release_bill
 from billing.payments import (
     FilePayment,
     begin_checkout,
-    keep_method,
     open_payment_link,
     record_payment,
     record_payment_file,
-    refund_payment,
+    resolve_parked,
     settle_gateway_event,
 )
+from billing.refunds import decide_refund, request_refund, send_refund
 from billing.runs import run_bills
+from billing.saved_methods import keep_method, remove_method
 from billing.tariffs import assign as assign_tariff
 from billing.tariffs import load_published, publish
 
@@ -35,9 +38,12 @@ __all__ = [
     "bill_outstanding",
     "cancel_bill",
     "cancel_switch",
+    "charge_deposit",
     "close_dispute",
     "complete_disconnection",
     "complete_reconnection",
+    "decide_refund",
+    "give_credit",
     "issue_bill",
     "issue_bills",
     "keep_method",
@@ -56,11 +62,17 @@ __all__ = [
     "record_letter",
     "record_payment",
     "record_payment_file",
-    "refund_payment",
     "release_bill",
+    "remove_method",
+    "request_refund",
+    "resolve_parked",
+    "return_deposit",
     "run_bills",
+    "send_refund",
     "set_autopay",
     "settle_gateway_event",
     "switch_tariff",
     "uphold",
+    "waive_charge",
+    "write_off",
 ]

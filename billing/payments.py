@@ -1,4 +1,4 @@
-"""Money coming in: links, the gateway's page, what the gateway tells us afterwards, refunds, automatic payment."""
+"""Money coming in: links, the gateway's page, a bank's file, and what the gateway tells us afterwards."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -9,8 +9,8 @@ from typing import Any
 from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
-from billing import arrangements, ledger, models, once, owed, settling, views
-from core import audit, crypto, errors, http, log, money, outbox, ports
+from billing import chargebacks, ledger, models, once, owed, received, saved_methods, settling, views
+from core import audit, crypto, errors, http, log, money, ports
 from core.accounts import queries as accounts
 from core.hub import Hub
 
@@ -18,6 +18,10 @@ logger = log.get(__name__)
 
 LINK_VALID_FOR = timedelta(days=7)
 MAX_LINK = Decimal("100000")
+Outcome = tuple[str, str | None]
+
+_STATUS = {"payment.succeeded": "SUCCEEDED", "payment.processing": "PROCESSING", "payment.failed": "FAILED"}
+_AFTERWARDS = ("payment.refunded", "payment.disputed", "payment.dispute_won", "payment.dispute_lost")
 
 
 def open_payment_link(
@@ -126,13 +130,11 @@ def record_payment(
         session.flush()
     row.method = row.method or method
     if status == "SUCCEEDED" and row.status in ("PROCESSING", "FAILED"):
-        _succeed(session, row, now)
+        received.succeed(session, row, now)
     elif status == "FAILED" and row.status == "PROCESSING":
-        row.status, row.failure_code = "FAILED", failure_code
-        _reopen_link(session, row)
-        _tell(session, "payment.failed", row, now)
+        received.fail(session, row, failure_code, now)
     elif status == "FAILED" and row.status == "SUCCEEDED":
-        _return(session, row, failure_code, now)
+        received.come_back(session, row, failure_code, now)
     session.flush()
     return owed.payment_view(row)
 
@@ -171,7 +173,7 @@ def record_payment_file(session: Session, *, gateway: str, payments: Sequence[Fi
     ]  # fmt: skip
     session.add_all(rows)
     session.flush()
-    ledger.post_journals(session, [_received(row) for row in rows], now=now)
+    ledger.post_journals(session, [received.journal(row) for row in rows], now=now)
     settling.settle(session, account_ids=sorted({row.account_id for row in rows}), now=now)
     return len(rows)
 
@@ -193,84 +195,68 @@ def settle_gateway_event(hub: Hub, event: ports.GatewayEvent) -> str:
         )
         if seen is not None:
             return "DUPLICATE"
-        outcome = _apply(session, gateway, event, now)
+        currency = hub.settings.currency
+        outcome, reason = _apply(session, gateway, event, currency, now)
         session.add(
             models.PaymentEventRow(
                 gateway=gateway, event_id=event.event_id, kind=event.kind, external_id=event.external_id,
-                payload=_payload(event), outcome=outcome, received_at=now,
+                payload=_payload(event), outcome=outcome, reason=reason, received_at=now,
             )
         )  # fmt: skip
+        session.flush()
+        if outcome == "APPLIED":
+            _catch_up(session, gateway, event.external_id, currency, now)
     if outcome == "PARKED":
-        logger.warning("payment_event_parked", extra={"event_id": event.event_id, "kind": event.kind})
+        logger.warning("payment_event_parked", extra={"event_id": event.event_id, "kind": event.kind, "why": reason})
     return outcome
 
 
-def refund_payment(
-    hub: Hub, *, payment_id: int, amount: Decimal | None, actor: str, reason: str, key: str
-) -> views.Payment:
-    """This will give a payment back, all or part: read, call, write. The books follow when the gateway has taken it."""
-    now = hub.now()
-    with hub.transaction() as session:
-        row = session.get(models.PaymentRow, payment_id)
-        if row is None:
-            raise errors.NotFound("payment.unknown")
-        done = session.get(models.BillingRequestRow, key)
-        if done is not None:
-            return owed.payment_view(row)
-        left = row.amount_cents - row.refunded_cents
-        cents = left if amount is None else money.cents(amount)
-        if row.status != "SUCCEEDED":
-            raise errors.Refused("refund.not_settled", status=row.status)
-        if not 0 < cents <= left:
-            raise errors.Invalid("refund.amount", amount=str(amount), left=str(money.from_cents(left)))
-        external_id, account_id, total = row.external_id, row.account_id, row.refunded_cents + cents
-    http.leave()
-    refund_id = hub.payments.refund(external_id=external_id, amount=money.from_cents(cents), key=key)
-    with hub.transaction() as session:
-        once.lock_account(session, account_id)
-        row = session.get_one(models.PaymentRow, payment_id, with_for_update=True)
-        if session.get(models.BillingRequestRow, key) is None:
-            session.add(
-                models.BillingRequestRow(
-                    key=key, operation="refund", account_id=account_id, result={"refund": refund_id}, recorded_at=now
-                )
-            )
-            _refund_to(session, row, total, now)
-            audit.record(
-                session, actor=actor, action="payment.refunded", subject="payment", subject_id=payment_id, now=now,
-                detail={"amount": str(money.from_cents(cents)), "reason": reason},
-            )  # fmt: skip
-        return owed.payment_view(row)
-
-
-def keep_method(
-    session: Session,
-    *,
-    account_id: int,
-    gateway: str,
-    method_id: str,
-    gateway_customer_id: str,
-    kind: str,
-    last4: str,
-    now: datetime,
-) -> views.SavedMethod:
-    """This will keep a card or bank account's name at the gateway; the same one again is given back."""
-    row = session.scalars(
-        select(models.SavedMethodRow).where(
-            models.SavedMethodRow.gateway == gateway, models.SavedMethodRow.method_id == method_id
+def list_parked(session: Session, *, limit: int = 100) -> tuple[views.ParkedEvent, ...]:
+    """This will list the gateway's news that waits for a person, oldest first."""
+    event = models.PaymentEventRow
+    rows = session.scalars(select(event).where(event.outcome == "PARKED").order_by(event.id).limit(limit))
+    return tuple(
+        views.ParkedEvent(
+            r.id, r.kind, r.external_id, str(r.payload.get("amount", "")), str(r.payload.get("currency", "")),
+            r.reason or "", r.received_at,
         )
-    ).one_or_none()
+        for r in rows
+    )  # fmt: skip
+
+
+def resolve_parked(
+    session: Session, *, event_id: int, account_number: str | None, actor: str, currency: str, now: datetime
+) -> str:
+    """This will give parked news to the account it belongs to, or dismiss it (no account). Gives what came of it.
+
+    NotFound account.unknown; Refused payment_event.decided when somebody was quicker. What cannot be applied stays.
+    """
+    row = session.get(models.PaymentEventRow, event_id, with_for_update=True)
     if row is None:
-        row = models.SavedMethodRow(
-            account_id=account_id, gateway=gateway, method_id=method_id, gateway_customer_id=gateway_customer_id,
-            kind=kind, last4=last4, saved_at=now,
-        )  # fmt: skip
-        session.add(row)
+        raise errors.NotFound("payment_event.unknown")
+    if row.outcome != "PARKED":
+        raise errors.Refused("payment_event.decided", status=row.outcome)
+    once.lock(session, f"{row.gateway}:{row.external_id}")
+    if account_number is None:
+        row.outcome = "DISMISSED"
+    else:
+        account = accounts.find_account_by_number(session, number=account_number)
+        if account is None:
+            raise errors.NotFound("account.unknown")
+        row.payload = {**row.payload, "reference": f"account:{account.id}"}
+        row.outcome, row.reason = _apply(session, row.gateway, _event(row), currency, now)
         session.flush()
-    return views.SavedMethod(row.id, row.account_id, row.kind, row.last4, row.saved_at)
+        if row.outcome == "APPLIED":
+            _catch_up(session, row.gateway, row.external_id, currency, now)
+    audit.record(
+        session, actor=actor, action="payment_event.resolved", subject="payment_event", subject_id=event_id, now=now,
+        detail={"outcome": row.outcome, "account": account_number},
+    )  # fmt: skip
+    return row.outcome
 
 
-def _apply(session: Session, gateway: str, event: ports.GatewayEvent, now: datetime) -> str:
+def _apply(session: Session, gateway: str, event: ports.GatewayEvent, currency: str, now: datetime) -> Outcome:
+    """What an event comes to: APPLIED, STALE or PARKED, and why it is parked."""
     known = session.scalars(
         select(models.PaymentRow).where(
             models.PaymentRow.gateway == gateway, models.PaymentRow.external_id == event.external_id
@@ -278,123 +264,78 @@ def _apply(session: Session, gateway: str, event: ports.GatewayEvent, now: datet
     ).one_or_none()
     account_id, link_id = (known.account_id, known.link_id) if known else _referenced(session, event.metadata)
     if account_id is None:
-        return "PARKED"
+        return "PARKED", "UNKNOWN_PAYMENT"
     if event.kind == "method.saved":
         return _saved(session, gateway, event, account_id, now)
-    if event.kind == "payment.refunded":
+    if event.currency != currency.upper():
+        return "PARKED", "CURRENCY"
+    if event.kind in _AFTERWARDS:
         if known is None:
-            return "PARKED"
+            return "PARKED", "UNKNOWN_PAYMENT"
         once.lock_account(session, account_id)
-        total = min(money.cents(event.amount), known.amount_cents)
-        if known.status not in ("SUCCEEDED", "REFUNDED") or total <= known.refunded_cents:
-            return "STALE"
-        _refund_to(session, known, total, now)
-        return "APPLIED"
-    status = {
-        "payment.succeeded": "SUCCEEDED",
-        "payment.processing": "PROCESSING",
-        "payment.failed": "FAILED",
-        "payment.disputed": "FAILED",
-    }.get(event.kind)
+        session.refresh(known, with_for_update=True)
+        return _afterwards(session, known, event, now)
+    status = _STATUS.get(event.kind)
     if status is None:
-        return "PARKED"
+        return "PARKED", "KIND"
     before = (known.status, known.amount_cents) if known else None
     if known and known.amount_cents != money.cents(event.amount):
-        return "PARKED"  # same name, another amount: not for a machine to settle
+        return "PARKED", "AMOUNT"  # same name, another amount: not for a machine to settle
     after = record_payment(
         session, gateway=gateway, external_id=event.external_id, account_id=account_id, amount=event.amount,
         method=event.method, status=status, at=event.at or now, now=now, failure_code=event.failure_code,
         link_id=link_id,
     )  # fmt: skip
-    _mark_link(session, link_id, after.status)
-    return "STALE" if before is not None and before[0] == after.status else "APPLIED"
+    received.mark_link(session, link_id, after.status)
+    return "STALE" if before is not None and before[0] == after.status else "APPLIED", None
 
 
-def _succeed(session: Session, row: models.PaymentRow, now: datetime) -> None:
-    row.status, row.failure_code, row.settled_at = "SUCCEEDED", None, now
-    session.flush()
-    ledger.post_journals(session, [_received(row)], now=now)
-    settling.settle(session, account_ids=[row.account_id], now=now)
-    _mark_link(session, row.link_id, "SUCCEEDED")
-    _tell(session, "payment.received", row, now)
-    arrangements.follow(session, account_id=row.account_id, now=now)
+def _afterwards(session: Session, known: models.PaymentRow, event: ports.GatewayEvent, now: datetime) -> Outcome:
+    """What may happen to a payment only once it has arrived; news of it that comes before waits for the arrival."""
+    if event.kind == "payment.disputed":
+        return chargebacks.opened(session, known, event, now)
+    if event.kind != "payment.refunded":
+        return chargebacks.closed(session, known, event, now, won=event.kind == "payment.dispute_won")
+    total = min(money.cents(event.amount) + received.lost_cents(session, known.id), known.amount_cents)
+    if total <= known.refunded_cents:
+        return "STALE", None
+    if known.status in ("PROCESSING", "FAILED"):
+        return "PARKED", "EARLY"
+    if known.status != "SUCCEEDED":
+        return "PARKED", "STATE"
+    received.refund_to(session, known, total, now)
+    return "APPLIED", None
 
 
-def _return(session: Session, row: models.PaymentRow, failure_code: str | None, now: datetime) -> None:
-    left = row.amount_cents - row.refunded_cents
-    row.status, row.failure_code = "RETURNED", failure_code
-    journal = ledger.Journal(
-        key=f"payment-returned:{row.id}",
-        kind="PAYMENT_RETURNED",
-        account_id=row.account_id,
-        effective_on=now.date(),
-        amounts={ledger.RECEIVABLE: left, ledger.CASH: -left},
-    )
-    session.flush()
-    ledger.post_journals(session, [journal], now=now)
-    settling.release(session, payment_ids=[row.id])
-    settling.settle(session, account_ids=[row.account_id], now=now)
-    _tell(session, "payment.failed", row, now)
+def _catch_up(session: Session, gateway: str, external_id: str, currency: str, now: datetime) -> None:
+    """What came too early is looked at again when something has been applied to its payment."""
+    event = models.PaymentEventRow
+    again = True
+    while again:
+        again = False
+        for row in session.scalars(
+            select(event)
+            .where(
+                event.gateway == gateway, event.external_id == external_id, event.outcome == "PARKED",
+                event.reason.in_(("UNKNOWN_PAYMENT", "EARLY")),
+            )
+            .order_by(event.id)
+        ).all():  # fmt: skip
+            row.outcome, row.reason = _apply(session, gateway, _event(row), currency, now)
+            session.flush()
+            again = again or row.outcome == "APPLIED"
 
 
-def _refund_to(session: Session, row: models.PaymentRow, total: int, now: datetime) -> None:
-    """Bring what has been given back of a payment up to `total`; less than that changes nothing."""
-    cents = total - row.refunded_cents
-    if cents <= 0:
-        return
-    row.refunded_cents = total
-    row.status = "REFUNDED" if total == row.amount_cents else row.status
-    session.flush()
-    journal = ledger.Journal(
-        key=f"refund:{row.id}:{total}",
-        kind="REFUND",
-        account_id=row.account_id,
-        effective_on=now.date(),
-        amounts={ledger.RECEIVABLE: cents, ledger.CASH: -cents},
-    )
-    ledger.post_journals(session, [journal], now=now)
-    settling.release(session, payment_ids=[row.id])
-    settling.settle(session, account_ids=[row.account_id], now=now)
-    _tell(session, "payment.refunded", row, now)
-
-
-def _received(row: models.PaymentRow) -> ledger.Journal:
-    return ledger.Journal(
-        key=f"payment:{row.id}",
-        kind="PAYMENT",
-        account_id=row.account_id,
-        effective_on=(row.settled_at or row.received_at).date(),
-        amounts={ledger.CASH: row.amount_cents, ledger.RECEIVABLE: -row.amount_cents},
-    )
-
-
-def _tell(session: Session, name: str, row: models.PaymentRow, now: datetime) -> None:
-    outbox.record_fact(
-        session,
-        name,
-        key=f"account:{row.account_id}",
-        payload={
-            "payment_id": row.id,
-            "account_id": row.account_id,
-            "customer_id": accounts.get_account(session, account_id=row.account_id).customer_id,
-            "amount": str(money.from_cents(row.amount_cents)),
-            "refunded": str(money.from_cents(row.refunded_cents)),
-            "failure_code": row.failure_code,
-        },
-        now=now,
-    )
-
-
-def _saved(session: Session, gateway: str, event: ports.GatewayEvent, account_id: int, now: datetime) -> str:
+def _saved(session: Session, gateway: str, event: ports.GatewayEvent, account_id: int, now: datetime) -> Outcome:
     last4 = event.metadata.get("last4", "")
     if len(last4) != 4 or not last4.isdigit():
-        return "PARKED"
-    keep_method(
+        return "PARKED", "METHOD"
+    saved_methods.keep_method(
         session, account_id=account_id, gateway=gateway, method_id=event.external_id,
         gateway_customer_id=event.metadata.get("gateway_customer", ""),
         kind="BANK" if event.method == "us_bank_account" else "CARD", last4=last4, now=now,
     )  # fmt: skip
-    return "APPLIED"
+    return "APPLIED", None
 
 
 def _referenced(session: Session, metadata: Any) -> tuple[int | None, int | None]:
@@ -420,25 +361,6 @@ def _link(session: Session, token: str) -> models.PaymentLinkRow:
     return row
 
 
-def _mark_link(session: Session, link_id: int | None, status: str) -> None:
-    state = {"SUCCEEDED": "PAID", "PROCESSING": "PROCESSING"}.get(status)
-    if link_id is None or state is None:
-        return
-    link = models.PaymentLinkRow
-    session.execute(update(link).where(link.id == link_id, link.status != "PAID").values(status=state))
-
-
-def _reopen_link(session: Session, row: models.PaymentRow) -> None:
-    """A payment that failed leaves its link open for another try, with a page of its own."""
-    link = models.PaymentLinkRow
-    if row.link_id is not None:
-        session.execute(
-            update(link)
-            .where(link.id == row.link_id, link.status != "PAID")
-            .values(status="OPEN", attempt=link.attempt + 1, checkout_id=None, checkout_url=None)
-        )
-
-
 def _payload(event: ports.GatewayEvent) -> dict[str, Any]:
     return {
         "amount": str(event.amount),
@@ -446,5 +368,25 @@ def _payload(event: ports.GatewayEvent) -> dict[str, Any]:
         "method": event.method,
         "failure_code": event.failure_code,
         "reference": event.metadata.get("reference"),
+        "dispute": event.metadata.get("dispute"),
+        "last4": event.metadata.get("last4"),
+        "gateway_customer": event.metadata.get("gateway_customer"),
         "at": event.at.isoformat() if event.at else None,
     }
+
+
+def _event(row: models.PaymentEventRow) -> ports.GatewayEvent:
+    """The news as it was told, from what is kept of it."""
+    kept = row.payload
+    names = ("reference", "dispute", "last4", "gateway_customer")
+    return ports.GatewayEvent(
+        event_id=row.event_id,
+        kind=row.kind,
+        external_id=row.external_id,
+        amount=money.parse(kept["amount"]),
+        currency=kept["currency"],
+        metadata={name: kept[name] for name in names if kept.get(name)},
+        method=kept.get("method"),
+        failure_code=kept.get("failure_code"),
+        at=datetime.fromisoformat(kept["at"]) if kept.get("at") else None,
+    )

@@ -1,5 +1,6 @@
 """Everything that can be asked of billing, on one page."""
 
+from billing.books import account_statement, trial_balance
 from billing.changes import switch_dates, undo_until
 from billing.corrections import Preview, Rebill, preview_bill
 from billing.disconnection import Block, Notice, Verdict, list_notices, may_disconnect, reconnects_by
@@ -21,8 +22,11 @@ from billing.owed import (
     prepay_status,
     sales_by_class,
 )
+from billing.payments import list_parked
 from billing.pricing import compare_tariffs, cost_of_usage, forecast_bill
 from billing.reasons import explain_bill, list_tips
+from billing.reconciling import reconcile
+from billing.refunds import list_waiting as list_waiting_refunds
 from billing.statement import bill_document, bill_documents
 from billing.tariffs import count_on, current_tariff, list_tariffs
 from billing.views import (
@@ -82,6 +86,7 @@ __all__ = [
     "Tariff",
     "Tip",
     "Verdict",
+    "account_statement",
     "bill_document",
     "bill_documents",
     "blocked_by",
@@ -103,15 +108,19 @@ __all__ = [
     "list_disputes",
     "list_held_bills",
     "list_notices",
+    "list_parked",
     "list_payments",
     "list_saved_methods",
     "list_tariffs",
     "list_tips",
+    "list_waiting_refunds",
     "may_disconnect",
     "prepay_status",
     "preview_bill",
+    "reconcile",
     "reconnects_by",
     "sales_by_class",
     "switch_dates",
+    "trial_balance",
     "undo_until",
 ]

@@ -3,9 +3,11 @@
 The answers, with their citations, are compliance's; here they only become dates and cents.
 """
 
-from datetime import date
+from collections import defaultdict
+from datetime import date, timedelta
 from decimal import Decimal
 
+from billing import allocation
 from core import money
 from core.compliance import queries as calendar
 from core.compliance import rules as compliance
@@ -73,3 +75,30 @@ def reinstatement(jurisdiction: str, on: date) -> tuple[int, int]:
     """This will give for how many days a broken arrangement can live again, and how often in twelve months."""
     found = compliance.rule(jurisdiction, "reinstatement", on)
     return found.days("days"), found.days("a_year")
+
+
+def allocation_order(jurisdiction: str, on: date) -> allocation.Order:
+    """This will give the order in which a payment pays what is owed; what a rule leaves open is the house's own."""
+    found, own = compliance.rule(jurisdiction, "allocation", on), allocation.Order()
+    return allocation.Order(
+        kinds=tuple(found.values.get("kinds", own.kinds)),
+        disputed_last=bool(found.values.get("disputed_last", own.disputed_last)),
+        kinds_first=found.flag("kinds_first"),
+    )
+
+
+def returned_fee(jurisdiction: str, on: date, *, failure_code: str | None) -> tuple[int, str]:
+    """This will give the fee in cents for a debit that came back (0: none) and the rule that says so."""
+    found = compliance.rule(jurisdiction, "returned_payment_fee", on)
+    codes = found.values.get("codes")
+    charged = codes is None or failure_code in codes
+    return money.cents(found.number("amount")) if charged else 0, found.citation
+
+
+def deposit_interest(jurisdiction: str, *, cents: int, held_from: date, until: date) -> int:
+    """This will give the simple interest, in cents, on a deposit held over days: each day at the rate of that day."""
+    days: dict[Decimal, int] = defaultdict(int)
+    for number in range((until - held_from).days):
+        on = held_from + timedelta(days=number)
+        days[compliance.rule(jurisdiction, "deposit_interest", on).number("percent")] += 1
+    return money.cents(sum((money.from_cents(cents) * rate * n for rate, n in days.items()), Decimal(0)) / 36500)

@@ -293,3 +293,100 @@ class RunReport:
     unchanged: int
     parked: int
     total: Decimal
+
+
+@dataclass(frozen=True)
+class Refund:
+    """Money to go back; who asked for it never decides it."""
+
+    id: int
+    account_id: int
+    payment_id: int | None
+    credit_id: int | None
+    amount: Decimal
+    reason: str
+    status: str
+    requested_by: str
+    requested_at: datetime
+    decided_by: str | None
+
+
+@dataclass(frozen=True)
+class Mandate:
+    scheme: str
+    text_version: str
+    accepted_at: datetime
+    accepted_how: str
+
+
+@dataclass(frozen=True)
+class ParkedEvent:
+    """News of a gateway that a person has to look at, and why."""
+
+    id: int
+    kind: str
+    external_id: str
+    amount: str
+    currency: str
+    reason: str
+    received_at: datetime
+
+
+@dataclass(frozen=True)
+class Transfer:
+    """One credit of a bank statement. `status`: MATCHED, UNMATCHED, PARKED or SENT_BACK."""
+
+    id: int
+    entry_id: str
+    amount: Decimal
+    currency: str
+    booked_on: date
+    payer: str
+    remittance: str
+    status: str
+    reason: str | None
+
+
+@dataclass(frozen=True)
+class StatementLine:
+    """One event of an account; `amount` above zero is owed more, below zero owed less."""
+
+    on: date
+    kind: str
+    amount: Decimal
+    balance: Decimal
+
+
+@dataclass(frozen=True)
+class AccountStatement:
+    account_id: int
+    starts_on: date
+    ends_on: date  # the first day after it
+    opening: Decimal
+    lines: tuple[StatementLine, ...]
+    closing: Decimal
+
+
+@dataclass(frozen=True)
+class TrialLine:
+    """One ledger account over a month, in cents: what stood before, what was debited and credited, what stands."""
+
+    code: str
+    opening: int
+    debit: int
+    credit: int
+
+    @property
+    def closing(self) -> int:
+        return self.opening + self.debit - self.credit
+
+
+@dataclass(frozen=True)
+class Difference:
+    """Where our books and the gateway disagree. `kind`: MISSING_HERE, MISSING_THERE or AMOUNT_DIFFERS."""
+
+    external_id: str
+    kind: str
+    ours: Decimal
+    theirs: Decimal
+    payment_id: int | None

@@ -1,6 +1,6 @@
 """The four doors to the outside, as small Protocols, and the plain values that pass through them."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
@@ -196,7 +196,7 @@ class GatewayCharge:
 class GatewayEvent:
     event_id: str
     kind: str  # "payment.succeeded", "payment.processing", "payment.failed", "payment.refunded", "payment.disputed",
-    # "method.saved"
+    # "payment.dispute_won", "payment.dispute_lost", "method.saved"
     external_id: str
     amount: Decimal
     currency: str
@@ -204,6 +204,18 @@ class GatewayEvent:
     method: str | None = None
     failure_code: str | None = None
     at: datetime | None = None
+
+
+@dataclass(frozen=True)
+class GatewayMovement:
+    """One movement on our balance at the gateway. `amount` above zero came in, below zero went out; before fees."""
+
+    movement_id: str
+    external_id: str  # the payment's
+    kind: str
+    amount: Decimal
+    currency: str
+    at: datetime
 
 
 class PaymentGateway(Protocol):
@@ -232,6 +244,14 @@ class PaymentGateway(Protocol):
 
     def refund(self, *, external_id: str, amount: Decimal, key: str) -> str:
         """This will give money back and return the refund's id."""
+        ...
+
+    def forget_method(self, *, method_id: str) -> None:
+        """This will let the gateway forget a saved card or bank account; one it does not know is forgotten already."""
+        ...
+
+    def list_movements(self, *, since: datetime, until: datetime) -> Iterable[GatewayMovement]:
+        """This will list what moved on our balance at the gateway in [since, until)."""
         ...
 
     def parse_webhook(self, body: bytes, signature: str | None, now: datetime) -> GatewayEvent | None:

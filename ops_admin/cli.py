@@ -12,7 +12,7 @@ from typing import Any
 
 import click
 
-from ops_admin import rate_command, tariff_command
+from ops_admin import ledger_command, rate_command, tariff_command
 from ops_admin.arrears_commands import arrears, bills
 from ops_admin.reports.commands import compliance
 
@@ -38,6 +38,7 @@ main.add_command(tariff_command.tariff)
 main.add_command(compliance)
 main.add_command(bills)
 main.add_command(arrears)
+main.add_command(ledger_command.ledger)
 
 
 @main.command()

@@ -13,6 +13,7 @@ PACKAGES = (
     "core.compliance.models",
     "metering.models",
     "billing.models",
+    "billing.cash_models",
     "crm_sync.models",
 )
 

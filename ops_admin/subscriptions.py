@@ -7,6 +7,7 @@ from collections.abc import Mapping
 
 from billing import archive
 from billing import arrears_handlers as arrears
+from billing import handlers as billing
 from core.conversations import handlers as conversations
 from core.conversations import notices
 from core.outbox import Handler, Subscriber
@@ -53,6 +54,10 @@ SUBSCRIPTIONS: Mapping[str, tuple[Subscriber, ...]] = {
     "payment.received": (_notify_payment, _review_arrears),
     "payment.failed": (_notify_payment,),
     "payment.refunded": (_notify_payment,),
+    "payment.returned": (_notify_payment,),
+    "refund.approved": (_of(billing.send_refund),),
+    "method.removed": (_of(billing.forget_method),),
+    "autopay.paused": (_of(notices.notify_autopay_paused),),
     "appointment.booked": (_notify_appointment,),
     "appointment.moved": (_notify_appointment,),
     "appointment.cancelled": (_notify_appointment,),

@@ -148,6 +148,17 @@ class FakeGateway:
     checkouts: dict[str, Mapping[str, Any]] = field(default_factory=dict)
     charges: dict[str, Mapping[str, Any]] = field(default_factory=dict)
     refunds: dict[str, Decimal] = field(default_factory=dict)
+    refund_calls: int = 0
+    lose_answers: int = 0  # so many calls are done without our hearing of it
+    answers: list[tuple[str, str | None]] = field(default_factory=list)  # what the next saved charges come to
+    movements: list[ports.GatewayMovement] = field(default_factory=list)
+    forgotten: list[str] = field(default_factory=list)
+    _said: dict[str, tuple[str, str | None]] = field(default_factory=dict)
+
+    def _done(self) -> None:
+        if self.lose_answers:
+            self.lose_answers -= 1
+            raise errors.ProviderError("gateway.down")
 
     def _up(self) -> None:
         if self.down:
@@ -161,12 +172,24 @@ class FakeGateway:
     def charge_saved(self, *, key: str, **details: Any) -> ports.GatewayCharge:
         self._up()
         self.charges.setdefault(key, details)
-        return ports.GatewayCharge(f"pi_{key}", "SUCCEEDED")
+        status, failure = self._said.setdefault(key, self.answers.pop(0) if self.answers else ("SUCCEEDED", None))
+        self._done()
+        return ports.GatewayCharge(f"pi_{key}", status, failure)
 
     def refund(self, *, external_id: str, amount: Decimal, key: str) -> str:
         self._up()
+        self.refund_calls += 1
         self.refunds.setdefault(key, amount)
+        self._done()
         return f"re_{key}"
+
+    def forget_method(self, *, method_id: str) -> None:
+        self._up()
+        self.forgotten.append(method_id)
+
+    def list_movements(self, *, since: datetime, until: datetime) -> Sequence[ports.GatewayMovement]:
+        self._up()
+        return [m for m in self.movements if since <= m.at < until]
 
     def parse_webhook(self, body: bytes, signature: str | None, now: datetime) -> ports.GatewayEvent | None:
         raise errors.Refused("webhook.signature")

@@ -4,7 +4,7 @@ The SDK is used with its own retries off: the outbox and the jobs try again, und
 """
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any, TypeVar
@@ -26,6 +26,9 @@ _SESSION = {
     "checkout.session.async_payment_succeeded": "payment.succeeded",
     "checkout.session.async_payment_failed": "payment.failed",
 }
+
+
+_DISPUTES = {"won": "payment.dispute_won", "lost": "payment.dispute_lost"}
 
 
 class StripeGateway:
@@ -117,6 +120,40 @@ class StripeGateway:
         refund = self._call(lambda: self._client.v1.refunds.create(params, options={"idempotency_key": key}))
         return str(refund.id)
 
+    def forget_method(self, *, method_id: str) -> None:
+        """This will detach a kept method from its customer; what is detached already may be so."""
+        try:
+            self._call(lambda: self._client.v1.payment_methods.detach(method_id))
+        except errors.ProviderError as refused:
+            if refused.code != "stripe.refused":
+                raise
+
+    def list_movements(self, *, since: datetime, until: datetime) -> Iterator[ports.GatewayMovement]:
+        """This will read the balance transactions page by page; payouts and the like name no payment and are left."""
+        after: str | None = None
+        while True:
+            params: dict[str, Any] = {
+                "created": {"gte": int(since.timestamp()), "lt": int(until.timestamp())},
+                "limit": 100,
+                "expand": ["data.source"],
+                **({"starting_after": after} if after else {}),
+            }
+            page = self._call(lambda given=params: self._client.v1.balance_transactions.list(given))  # type: ignore[misc]
+            for moved in page.data:
+                after = moved.id
+                intent = getattr(moved.source, "payment_intent", None)
+                if intent:
+                    yield ports.GatewayMovement(
+                        movement_id=moved.id,
+                        external_id=str(intent),
+                        kind=str(moved.type),
+                        amount=money.from_cents(int(moved.amount)),
+                        currency=str(moved.currency).upper(),
+                        at=datetime.fromtimestamp(int(moved.created), UTC),
+                    )
+            if not page.has_more:
+                return
+
     def parse_webhook(self, body: bytes, signature: str | None, now: datetime) -> ports.GatewayEvent | None:
         """This will check that Stripe signed the body, not long ago, and say what it tells (None: nothing for us)."""
         if not signature or not self._secret:
@@ -186,8 +223,13 @@ def _event(event: Mapping[str, Any]) -> ports.GatewayEvent | None:
     if kind == "charge.refunded":
         # what has been given back of the payment altogether
         return told("payment.refunded", thing["payment_intent"], thing["amount_refunded"])
-    if kind == "charge.dispute.created":
-        return told("payment.disputed", thing["payment_intent"], thing["amount"], failure=thing.get("reason"))
+    if kind in ("charge.dispute.created", "charge.dispute.closed"):
+        state = str(thing["status"])
+        if state.startswith("warning") or (kind.endswith("closed") and state not in _DISPUTES):
+            return None  # an inquiry: no money has moved
+        metadata = {**(thing.get("metadata") or {}), "dispute": thing["id"]}
+        ended = _DISPUTES.get(state, "payment.disputed") if kind.endswith("closed") else "payment.disputed"
+        return told(ended, thing["payment_intent"], thing["amount"], failure=thing.get("reason"), metadata=metadata)
     if kind == "payment_method.attached":
         detail = thing.get(thing["type"]) or {}
         metadata = {

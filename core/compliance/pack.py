@@ -13,7 +13,8 @@ RuleName = Literal[
     "no_disconnect_season", "no_disconnect_weather", "medical_hold", "reconnect", "reminders", "dunning",
     "payment_extension", "reinstatement", "plan_expiry",
     "back_billing", "deposit", "cooling_off", "outage_credit", "call_answer", "estimates", "allocation", "e_bill",
-    "dsar", "opt_out", "regulator", "doe_417_alert", "doe_417_normal", "doe_417_final",
+    "dsar", "opt_out", "regulator", "doe_417_alert", "doe_417_normal", "doe_417_final", "returned_payment_fee",
+    "deposit_interest",
 ]  # fmt: skip
 
 # what a rule of a name must bring; the rest of `values` is free
@@ -35,6 +36,8 @@ NEEDED: dict[str, tuple[str, ...]] = {
     "no_disconnect_season": ("from", "to"),
     "medical_hold": ("days",),
     "back_billing": ("months",),
+    "returned_payment_fee": ("amount",),
+    "deposit_interest": ("percent",),
     "deposit": ("months_of_average_bill",),
     "cooling_off": ("days",),
     "outage_credit": ("amount", "after_hours", "every_hours"),

@@ -84,7 +84,7 @@ def notify_bill(hub: Hub, fact: outbox.Fact) -> None:
 def notify_payment(hub: Hub, fact: outbox.Fact) -> None:
     """This will thank for a payment, say that one failed, or that money goes back.
 
-    Subscribe to ``payment.received``, ``payment.failed`` and ``payment.refunded``.
+    Subscribe to ``payment.received``, ``payment.failed``, ``payment.returned`` and ``payment.refunded``.
     """
     payload, news = fact.payload, fact.name.removeprefix("payment.")
     if _old(hub, fact):
@@ -93,11 +93,30 @@ def notify_payment(hub: Hub, fact: outbox.Fact) -> None:
         hub,
         account_id=int(payload["account_id"]),
         kind=f"notice.payment_{news}",
-        data={"amount": str(payload["amount"]), "refunded": str(payload.get("refunded") or payload["amount"])},
+        data={
+            "amount": str(payload["amount"]),
+            "refunded": str(payload.get("refunded") or payload["amount"]),
+            "fee": str(payload.get("fee") or "0.00"),
+        },
         purpose="SERVICE",
         # what goes back may go in parts, and each is news
         key=f"{fact.name}:{payload['payment_id']}" + (f":{payload['refunded']}" if news == "refunded" else ""),
-        channels={"failed": _AT_HAND, "refunded": _FOR_SURE}.get(news, _IN_WRITING),
+        channels={"failed": _AT_HAND, "returned": _AT_HAND, "refunded": _FOR_SURE}.get(news, _IN_WRITING),
+    )
+
+
+def notify_autopay_paused(hub: Hub, fact: outbox.Fact) -> None:
+    """This will tell a customer that automatic payment waits for them. For ``autopay.paused``."""
+    if _old(hub, fact):
+        return
+    _tell(
+        hub,
+        account_id=int(fact.payload["account_id"]),
+        kind="notice.autopay_paused",
+        data={},
+        purpose="SERVICE",
+        key=f"autopay-paused:{fact.payload['account_id']}:{fact.id}",
+        channels=_FOR_SURE,
     )
 
 

@@ -212,6 +212,11 @@ def _house(pages: Blueprint, world: World) -> None:
         with world.store.change():
             return jsonify(settled=money.settle_debits(world))
 
+    @pages.post("/disputes/<key>/<any(won, lost):end>")
+    def end_dispute(key: str, end: str) -> Answer:
+        with world.store.change():
+            return jsonify(money.end_dispute(world, money.get(world, "dispute", key), end == "won"))
+
     @pages.post("/payments/<key>/dispute")
     def dispute(key: str) -> Answer:
         try:

@@ -401,6 +401,21 @@ def _rest(world: World, post: Route, read: Route) -> None:
         kept = [item for item in world.store.all("stripe:event") if given.get("type") in (None, item["type"])]
         return money.listed(kept, "/v1/events", given)
 
+    @read("/balance_transactions")
+    def list_movements(given: Thing) -> Thing:
+        span = given.get("created") or {}
+        since, until = int(span.get("gte", 0)), int(span.get("lt", 1 << 40))
+        kept = [m for m in world.store.all("stripe:balance_transaction") if since <= m["created"] < until]
+        page = money.listed(kept, "/v1/balance_transactions", given)
+        whole = "data.source" in (given.get("expand") or [])
+        shown = []
+        for moved in page["data"]:
+            public = {name: value for name, value in moved.items() if name != "source_object"}
+            if whole:
+                public["source"] = money.get(world, moved["source_object"], moved["source"])
+            shown.append(public)
+        return {**page, "data": shown}
+
     @read("/balance")
     def balance(given: Thing) -> Thing:
         return {"object": "balance", "available": [], "pending": [], "livemode": False}

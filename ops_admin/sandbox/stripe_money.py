@@ -198,6 +198,7 @@ def refund(world: World, intent: Thing, amount: int | None, reason: str | None, 
     charge["amount_refunded"] += wanted
     charge["refunded"] = charge["amount_refunded"] == charge["amount"]
     keep(world, charge)
+    _move(world, back, "refund", -wanted)
     tell(world, "refund.created", back)
     tell(world, "charge.refunded", charge)
     return back
@@ -215,7 +216,21 @@ def dispute(world: World, intent: Thing) -> Thing:
         "balance_transactions": [], "evidence_details": {"due_by": int(world.now()) + 7 * 86_400},
     }  # fmt: skip
     keep(world, thing)
+    _move(world, thing, "adjustment", -thing["amount"])
     tell(world, "charge.dispute.created", thing)
+    return thing
+
+
+def end_dispute(world: World, thing: Thing, won: bool) -> Thing:
+    """This will let the bank decide: won, the money comes back; lost, it stays away."""
+    if thing["status"] in ("won", "lost"):
+        return thing
+    thing["status"] = "won" if won else "lost"
+    keep(world, thing)
+    if won:
+        _move(world, thing, "adjustment", thing["amount"])
+        tell(world, "charge.dispute.funds_reinstated", thing)
+    tell(world, "charge.dispute.closed", thing)
     return thing
 
 
@@ -286,6 +301,12 @@ def _succeed(world: World, intent: Thing, charge: Thing) -> None:
     keep(world, charge)
     intent.update(status="succeeded", amount_received=intent["amount"], latest_charge=charge["id"], next_action=None)
     keep(world, intent)
+    _move(
+        world,
+        charge,
+        "payment" if intent["payment_method_types"] == ["us_bank_account"] else "charge",
+        charge["amount"],
+    )
     if intent["setup_future_usage"] and intent["customer"]:
         attach(world, get(world, "payment_method", intent["payment_method"]), intent["customer"])
     tell(world, "charge.succeeded", charge)
@@ -325,3 +346,17 @@ def attach(world: World, method: Thing, customer: str) -> Thing:
     if fresh:
         tell(world, "payment_method.attached", method)
     return method
+
+
+def _move(world: World, source: Thing, sort: str, amount: int) -> Thing:
+    """This will write a movement on the merchant's balance; the twin takes no fees."""
+    now = int(world.now())
+    return keep(
+        world,
+        {
+            "id": new_id("txn"), "object": "balance_transaction", "amount": amount, "available_on": now, "created": now,
+            "currency": source["currency"], "description": None, "exchange_rate": None, "fee": 0, "fee_details": [],
+            "net": amount, "reporting_category": sort, "source": source["id"], "source_object": source["object"],
+            "status": "available", "type": sort,
+        },
+    )  # fmt: skip

@@ -179,12 +179,13 @@ def upgrade() -> None:
     sa.Column('external_id', sa.Text(), nullable=False),
     sa.Column('payload', postgresql.JSONB(astext_type=sa.Text()), nullable=False),
     sa.Column('outcome', sa.Text(), nullable=False),
+    sa.Column('reason', sa.Text(), nullable=True),
     sa.Column('received_at', sa.DateTime(timezone=True), nullable=False),
-    sa.CheckConstraint("outcome IN ('APPLIED', 'STALE', 'PARKED')", name=op.f('ck_payment_event_outcome')),
+    sa.CheckConstraint("outcome IN ('APPLIED', 'STALE', 'PARKED', 'DISMISSED')", name=op.f('ck_payment_event_outcome')),
     sa.PrimaryKeyConstraint('id', name=op.f('pk_payment_event')),
     sa.UniqueConstraint('gateway', 'event_id', name=op.f('uq_payment_event_gateway_event_id'))
     )
-    op.create_index('ix_payment_event_parked', 'payment_event', ['id'], unique=False, postgresql_where=sa.text("outcome = 'PARKED'"))
+    op.create_index('ix_payment_event_parked', 'payment_event', ['gateway', 'external_id'], unique=False, postgresql_where=sa.text("outcome = 'PARKED'"))
     op.create_table('premise',
     sa.Column('id', sa.BigInteger(), sa.Identity(always=False), nullable=False),
     sa.Column('address', sa.Text(), nullable=False),
@@ -599,8 +600,10 @@ def upgrade() -> None:
     sa.Column('kind', sa.Text(), nullable=False),
     sa.Column('account_id', sa.BigInteger(), nullable=False),
     sa.Column('effective_on', sa.Date(), nullable=False),
+    sa.Column('booked_on', sa.Date(), nullable=True),
     sa.Column('posted_at', sa.DateTime(timezone=True), nullable=False),
-    sa.CheckConstraint("kind IN ('BILL', 'BILL_CANCELLED', 'PAYMENT', 'PAYMENT_RETURNED', 'REFUND', 'LATE_FEE', 'LATE_FEE_WAIVED', 'ADJUSTMENT', 'EXIT_FEE')", name=op.f('ck_ledger_journal_kind')),
+    sa.CheckConstraint("kind IN ('BILL', 'BILL_CANCELLED', 'PAYMENT', 'PAYMENT_RETURNED', 'REFUND', 'LATE_FEE', 'LATE_FEE_WAIVED', 'ADJUSTMENT', 'EXIT_FEE', 'RETURN_FEE', 'DISPUTE', 'DISPUTE_WON', 'DISPUTE_LOST', 'CREDIT', 'WRITE_OFF', 'RECOVERY', 'DEPOSIT', 'DEPOSIT_INTEREST', 'DEPOSIT_RETURNED')", name=op.f('ck_ledger_journal_kind')),
+    sa.CheckConstraint('booked_on IS NULL OR booked_on > effective_on', name=op.f('ck_ledger_journal_booked_on')),
     sa.ForeignKeyConstraint(['account_id'], ['account.id'], name=op.f('fk_ledger_journal_account_id')),
     sa.PrimaryKeyConstraint('id', name=op.f('pk_ledger_journal')),
     sa.UniqueConstraint('key', name=op.f('uq_ledger_journal_key'))
@@ -851,6 +854,7 @@ def upgrade() -> None:
     sa.Column('account_id', sa.BigInteger(), autoincrement=False, nullable=False),
     sa.Column('enabled', sa.Boolean(), nullable=False),
     sa.Column('saved_method_id', sa.BigInteger(), nullable=True),
+    sa.Column('paused_for', sa.Text(), nullable=True),
     sa.Column('changed_at', sa.DateTime(timezone=True), nullable=False),
     sa.ForeignKeyConstraint(['account_id'], ['account.id'], name=op.f('fk_autopay_account_id')),
     sa.ForeignKeyConstraint(['saved_method_id'], ['saved_method.id'], name=op.f('fk_autopay_saved_method_id')),
@@ -892,6 +896,7 @@ def upgrade() -> None:
     sa.UniqueConstraint('number', name=op.f('uq_bill_number'))
     )
     op.create_index(op.f('ix_bill_account_id_starts_on'), 'bill', ['account_id', 'starts_on'], unique=False)
+    op.create_index('ix_bill_credit', 'bill', ['account_id'], unique=False, postgresql_where=sa.text("status = 'ISSUED' AND total_cents < 0"))
     op.create_index('ix_bill_due', 'bill', ['due_on'], unique=False, postgresql_where=sa.text("status = 'ISSUED'"))
     op.create_index('ix_bill_estimated', 'bill', ['id'], unique=False, postgresql_where=sa.text("status = 'ISSUED' AND estimated"))
     op.create_index(op.f('ix_bill_run_id_status'), 'bill', ['run_id', 'status'], unique=False)
@@ -924,7 +929,7 @@ def upgrade() -> None:
     sa.Column('account_id', sa.BigInteger(), nullable=False),
     sa.Column('debit_cents', sa.BigInteger(), nullable=False),
     sa.Column('credit_cents', sa.BigInteger(), nullable=False),
-    sa.CheckConstraint("code IN ('RECEIVABLE', 'REVENUE', 'TAX_PAYABLE', 'CASH', 'FEE_REVENUE', 'ADJUSTMENTS')", name=op.f('ck_ledger_entry_code')),
+    sa.CheckConstraint("code IN ('RECEIVABLE', 'REVENUE', 'TAX_PAYABLE', 'CASH', 'FEE_REVENUE', 'ADJUSTMENTS', 'DEPOSITS', 'INTEREST_EXPENSE', 'BAD_DEBT', 'DISPUTED_CASH')", name=op.f('ck_ledger_entry_code')),
     sa.CheckConstraint('debit_cents >= 0 AND credit_cents >= 0 AND (debit_cents = 0) <> (credit_cents = 0)', name=op.f('ck_ledger_entry_one_side')),
     sa.ForeignKeyConstraint(['account_id'], ['account.id'], name=op.f('fk_ledger_entry_account_id')),
     sa.ForeignKeyConstraint(['journal_id'], ['ledger_journal.id'], name=op.f('fk_ledger_entry_journal_id')),
@@ -1031,7 +1036,7 @@ def upgrade() -> None:
     sa.Column('failure_code', sa.Text(), nullable=True),
     sa.Column('received_at', sa.DateTime(timezone=True), nullable=False),
     sa.Column('settled_at', sa.DateTime(timezone=True), nullable=True),
-    sa.CheckConstraint("status IN ('PROCESSING', 'SUCCEEDED', 'FAILED', 'RETURNED', 'REFUNDED')", name=op.f('ck_payment_status')),
+    sa.CheckConstraint("status IN ('PROCESSING', 'SUCCEEDED', 'FAILED', 'RETURNED', 'REFUNDED', 'DISPUTED')", name=op.f('ck_payment_status')),
     sa.CheckConstraint('amount_cents > 0', name=op.f('ck_payment_amount')),
     sa.CheckConstraint('refunded_cents BETWEEN 0 AND amount_cents', name=op.f('ck_payment_refunded')),
     sa.ForeignKeyConstraint(['account_id'], ['account.id'], name=op.f('fk_payment_account_id')),
@@ -1215,7 +1220,7 @@ def upgrade() -> None:
     sa.Column('charged_on', sa.Date(), nullable=False),
     sa.Column('waived_at', sa.DateTime(timezone=True), nullable=True),
     sa.CheckConstraint("(kind = 'LATE_FEE') = (bill_id IS NOT NULL)", name=op.f('ck_charge_bill')),
-    sa.CheckConstraint("kind IN ('LATE_FEE', 'EXIT_FEE')", name=op.f('ck_charge_kind')),
+    sa.CheckConstraint("kind IN ('LATE_FEE', 'EXIT_FEE', 'RETURN_FEE', 'DEPOSIT')", name=op.f('ck_charge_kind')),
     sa.CheckConstraint('amount_cents > 0', name=op.f('ck_charge_amount')),
     sa.ForeignKeyConstraint(['account_id'], ['account.id'], name=op.f('fk_charge_account_id')),
     sa.ForeignKeyConstraint(['bill_id'], ['bill.id'], name=op.f('fk_charge_bill_id')),
@@ -1303,22 +1308,185 @@ def upgrade() -> None:
     )
     op.create_index(op.f('ix_work_order_crew_id_status'), 'work_order', ['crew_id', 'status'], unique=False)
     op.create_index(op.f('ix_work_order_request_id'), 'work_order', ['request_id'], unique=False)
+    # ### commands auto generated by Alembic - please adjust! ###
+    op.create_table('gateway_movement',
+    sa.Column('id', sa.BigInteger(), sa.Identity(always=False), nullable=False),
+    sa.Column('gateway', sa.Text(), nullable=False),
+    sa.Column('movement_id', sa.Text(), nullable=False),
+    sa.Column('external_id', sa.Text(), nullable=False),
+    sa.Column('kind', sa.Text(), nullable=False),
+    sa.Column('cents', sa.BigInteger(), nullable=False),
+    sa.Column('currency', sa.Text(), nullable=False),
+    sa.Column('moved_at', sa.DateTime(timezone=True), nullable=False),
+    sa.PrimaryKeyConstraint('id', name=op.f('pk_gateway_movement')),
+    sa.UniqueConstraint('gateway', 'movement_id', name=op.f('uq_gateway_movement_gateway_movement_id'))
+    )
+    op.create_index(op.f('ix_gateway_movement_gateway_external_id'), 'gateway_movement', ['gateway', 'external_id'], unique=False)
+    # ### commands auto generated by Alembic - please adjust! ###
+    op.create_table('ledger_period',
+    sa.Column('starts_on', sa.Date(), nullable=False),
+    sa.Column('totals', postgresql.JSONB(astext_type=sa.Text()), nullable=False),
+    sa.Column('closed_by', sa.Text(), nullable=False),
+    sa.Column('closed_at', sa.DateTime(timezone=True), nullable=False),
+    sa.CheckConstraint("date_trunc('month', starts_on) = starts_on", name=op.f('ck_ledger_period_month')),
+    sa.PrimaryKeyConstraint('starts_on', name=op.f('pk_ledger_period'))
+    )
+    # ### commands auto generated by Alembic - please adjust! ###
+    op.create_table('mandate',
+    sa.Column('id', sa.BigInteger(), sa.Identity(always=False), nullable=False),
+    sa.Column('saved_method_id', sa.BigInteger(), nullable=False),
+    sa.Column('scheme', sa.Text(), nullable=False),
+    sa.Column('text_version', sa.Text(), nullable=False),
+    sa.Column('accepted_at', sa.DateTime(timezone=True), nullable=False),
+    sa.Column('accepted_how', sa.Text(), nullable=False),
+    sa.Column('notice_days', sa.BigInteger(), nullable=False),
+    sa.Column('revoked_at', sa.DateTime(timezone=True), nullable=True),
+    sa.CheckConstraint("accepted_how IN ('HOSTED_PAGE', 'WEB', 'PHONE', 'PAPER')", name=op.f('ck_mandate_accepted_how')),
+    sa.CheckConstraint("scheme IN ('ACH', 'SEPA')", name=op.f('ck_mandate_scheme')),
+    sa.CheckConstraint('notice_days >= 0', name=op.f('ck_mandate_notice')),
+    sa.ForeignKeyConstraint(['saved_method_id'], ['saved_method.id'], name=op.f('fk_mandate_saved_method_id')),
+    sa.PrimaryKeyConstraint('id', name=op.f('pk_mandate'))
+    )
+    op.create_index('uq_mandate_one_live', 'mandate', ['saved_method_id'], unique=True, postgresql_where=sa.text('revoked_at IS NULL'))
+    # ### commands auto generated by Alembic - please adjust! ###
+    op.create_table('bank_transfer',
+    sa.Column('id', sa.BigInteger(), sa.Identity(always=False), nullable=False),
+    sa.Column('bank', sa.Text(), nullable=False),
+    sa.Column('entry_id', sa.Text(), nullable=False),
+    sa.Column('amount_cents', sa.BigInteger(), nullable=False),
+    sa.Column('currency', sa.Text(), nullable=False),
+    sa.Column('booked_on', sa.Date(), nullable=False),
+    sa.Column('payer', sa.Text(), nullable=False),
+    sa.Column('remittance', sa.Text(), nullable=False),
+    sa.Column('status', sa.Text(), nullable=False),
+    sa.Column('reason', sa.Text(), nullable=True),
+    sa.Column('payment_id', sa.BigInteger(), nullable=True),
+    sa.Column('matched_by', sa.Text(), nullable=True),
+    sa.Column('loaded_at', sa.DateTime(timezone=True), nullable=False),
+    sa.CheckConstraint("(status = 'MATCHED') = (payment_id IS NOT NULL)", name=op.f('ck_bank_transfer_payment')),
+    sa.CheckConstraint("status IN ('MATCHED', 'UNMATCHED', 'PARKED', 'SENT_BACK')", name=op.f('ck_bank_transfer_status')),
+    sa.CheckConstraint('amount_cents > 0', name=op.f('ck_bank_transfer_amount')),
+    sa.ForeignKeyConstraint(['payment_id'], ['payment.id'], name=op.f('fk_bank_transfer_payment_id')),
+    sa.PrimaryKeyConstraint('id', name=op.f('pk_bank_transfer')),
+    sa.UniqueConstraint('bank', 'entry_id', name=op.f('uq_bank_transfer_bank_entry_id')),
+    sa.UniqueConstraint('payment_id', name=op.f('uq_bank_transfer_payment_id'))
+    )
+    op.create_index('ix_bank_transfer_waiting', 'bank_transfer', ['id'], unique=False, postgresql_where=sa.text("status IN ('UNMATCHED', 'PARKED')"))
+    # ### commands auto generated by Alembic - please adjust! ###
+    op.create_table('chargeback',
+    sa.Column('id', sa.BigInteger(), sa.Identity(always=False), nullable=False),
+    sa.Column('gateway', sa.Text(), nullable=False),
+    sa.Column('external_id', sa.Text(), nullable=False),
+    sa.Column('payment_id', sa.BigInteger(), nullable=False),
+    sa.Column('amount_cents', sa.BigInteger(), nullable=False),
+    sa.Column('reason', sa.Text(), nullable=True),
+    sa.Column('status', sa.Text(), nullable=False),
+    sa.Column('opened_at', sa.DateTime(timezone=True), nullable=False),
+    sa.Column('closed_at', sa.DateTime(timezone=True), nullable=True),
+    sa.CheckConstraint("(status = 'OPEN') = (closed_at IS NULL)", name=op.f('ck_chargeback_closed_at')),
+    sa.CheckConstraint("status IN ('OPEN', 'WON', 'LOST')", name=op.f('ck_chargeback_status')),
+    sa.CheckConstraint('amount_cents > 0', name=op.f('ck_chargeback_amount')),
+    sa.ForeignKeyConstraint(['payment_id'], ['payment.id'], name=op.f('fk_chargeback_payment_id')),
+    sa.PrimaryKeyConstraint('id', name=op.f('pk_chargeback')),
+    sa.UniqueConstraint('gateway', 'external_id', name=op.f('uq_chargeback_gateway_external_id'))
+    )
+    op.create_index(op.f('ix_chargeback_payment_id'), 'chargeback', ['payment_id'], unique=False)
+    op.create_index('uq_chargeback_one_open', 'chargeback', ['payment_id'], unique=True, postgresql_where=sa.text("status = 'OPEN'"))
+    # ### commands auto generated by Alembic - please adjust! ###
+    op.create_table('credit',
+    sa.Column('id', sa.BigInteger(), sa.Identity(always=False), nullable=False),
+    sa.Column('key', sa.Text(), nullable=False),
+    sa.Column('account_id', sa.BigInteger(), nullable=False),
+    sa.Column('kind', sa.Text(), nullable=False),
+    sa.Column('bill_id', sa.BigInteger(), nullable=True),
+    sa.Column('amount_cents', sa.BigInteger(), nullable=False),
+    sa.Column('reversed_cents', sa.BigInteger(), nullable=False),
+    sa.Column('reason', sa.Text(), nullable=False),
+    sa.Column('given_by', sa.Text(), nullable=False),
+    sa.Column('given_at', sa.DateTime(timezone=True), nullable=False),
+    sa.CheckConstraint("(kind = 'BILL') = (bill_id IS NOT NULL)", name=op.f('ck_credit_bill')),
+    sa.CheckConstraint("kind IN ('GOODWILL', 'OUTAGE', 'DEPOSIT', 'BILL', 'WRITE_OFF')", name=op.f('ck_credit_kind')),
+    sa.CheckConstraint('amount_cents > 0', name=op.f('ck_credit_amount')),
+    sa.CheckConstraint('reversed_cents BETWEEN 0 AND amount_cents', name=op.f('ck_credit_reversed')),
+    sa.ForeignKeyConstraint(['account_id'], ['account.id'], name=op.f('fk_credit_account_id')),
+    sa.ForeignKeyConstraint(['bill_id'], ['bill.id'], name=op.f('fk_credit_bill_id')),
+    sa.PrimaryKeyConstraint('id', name=op.f('pk_credit')),
+    sa.UniqueConstraint('key', name=op.f('uq_credit_key'))
+    )
+    op.create_index(op.f('ix_credit_account_id'), 'credit', ['account_id'], unique=False)
+    op.create_index(op.f('ix_credit_bill_id'), 'credit', ['bill_id'], unique=False)
+    # ### commands auto generated by Alembic - please adjust! ###
+    op.create_table('deposit',
+    sa.Column('id', sa.BigInteger(), sa.Identity(always=False), nullable=False),
+    sa.Column('key', sa.Text(), nullable=False),
+    sa.Column('account_id', sa.BigInteger(), nullable=False),
+    sa.Column('charge_id', sa.BigInteger(), nullable=False),
+    sa.Column('interest_cents', sa.BigInteger(), nullable=False),
+    sa.Column('credit_id', sa.BigInteger(), nullable=True),
+    sa.Column('charged_on', sa.Date(), nullable=False),
+    sa.Column('returned_on', sa.Date(), nullable=True),
+    sa.CheckConstraint('(credit_id IS NULL) = (returned_on IS NULL)', name=op.f('ck_deposit_returned')),
+    sa.CheckConstraint('interest_cents >= 0', name=op.f('ck_deposit_interest')),
+    sa.ForeignKeyConstraint(['account_id'], ['account.id'], name=op.f('fk_deposit_account_id')),
+    sa.ForeignKeyConstraint(['charge_id'], ['charge.id'], name=op.f('fk_deposit_charge_id')),
+    sa.ForeignKeyConstraint(['credit_id'], ['credit.id'], name=op.f('fk_deposit_credit_id')),
+    sa.PrimaryKeyConstraint('id', name=op.f('pk_deposit')),
+    sa.UniqueConstraint('charge_id', name=op.f('uq_deposit_charge_id')),
+    sa.UniqueConstraint('credit_id', name=op.f('uq_deposit_credit_id')),
+    sa.UniqueConstraint('key', name=op.f('uq_deposit_key'))
+    )
+    op.create_index(op.f('ix_deposit_account_id'), 'deposit', ['account_id'], unique=False)
+    # ### commands auto generated by Alembic - please adjust! ###
+    op.create_table('refund',
+    sa.Column('id', sa.BigInteger(), sa.Identity(always=False), nullable=False),
+    sa.Column('key', sa.Text(), nullable=False),
+    sa.Column('account_id', sa.BigInteger(), nullable=False),
+    sa.Column('payment_id', sa.BigInteger(), nullable=True),
+    sa.Column('credit_id', sa.BigInteger(), nullable=True),
+    sa.Column('amount_cents', sa.BigInteger(), nullable=False),
+    sa.Column('reason', sa.Text(), nullable=False),
+    sa.Column('status', sa.Text(), nullable=False),
+    sa.Column('requested_by', sa.Text(), nullable=False),
+    sa.Column('requested_at', sa.DateTime(timezone=True), nullable=False),
+    sa.Column('decided_by', sa.Text(), nullable=True),
+    sa.Column('decided_at', sa.DateTime(timezone=True), nullable=True),
+    sa.Column('gateway_refund_id', sa.Text(), nullable=True),
+    sa.Column('failure_code', sa.Text(), nullable=True),
+    sa.CheckConstraint("(status = 'REQUESTED') = (decided_by IS NULL)", name=op.f('ck_refund_decided')),
+    sa.CheckConstraint("status IN ('REQUESTED', 'APPROVED', 'REJECTED', 'DONE', 'FAILED')", name=op.f('ck_refund_status')),
+    sa.CheckConstraint('(payment_id IS NULL) <> (credit_id IS NULL)', name=op.f('ck_refund_one_source')),
+    sa.CheckConstraint('amount_cents > 0', name=op.f('ck_refund_amount')),
+    sa.CheckConstraint('decided_by IS NULL OR lower(decided_by) <> lower(requested_by)', name=op.f('ck_refund_four_eyes')),
+    sa.ForeignKeyConstraint(['account_id'], ['account.id'], name=op.f('fk_refund_account_id')),
+    sa.ForeignKeyConstraint(['credit_id'], ['credit.id'], name=op.f('fk_refund_credit_id')),
+    sa.ForeignKeyConstraint(['payment_id'], ['payment.id'], name=op.f('fk_refund_payment_id')),
+    sa.PrimaryKeyConstraint('id', name=op.f('pk_refund')),
+    sa.UniqueConstraint('key', name=op.f('uq_refund_key'))
+    )
+    op.create_index(op.f('ix_refund_account_id'), 'refund', ['account_id'], unique=False)
+    op.create_index(op.f('ix_refund_credit_id'), 'refund', ['credit_id'], unique=False)
+    op.create_index(op.f('ix_refund_payment_id'), 'refund', ['payment_id'], unique=False)
+    op.create_index('ix_refund_waiting', 'refund', ['id'], unique=False, postgresql_where=sa.text("status = 'REQUESTED'"))
     op.create_table('allocation',
     sa.Column('id', sa.BigInteger(), sa.Identity(always=False), nullable=False),
-    sa.Column('payment_id', sa.BigInteger(), nullable=False),
+    sa.Column('payment_id', sa.BigInteger(), nullable=True),
+    sa.Column('credit_id', sa.BigInteger(), nullable=True),
     sa.Column('bill_id', sa.BigInteger(), nullable=True),
     sa.Column('charge_id', sa.BigInteger(), nullable=True),
     sa.Column('amount_cents', sa.BigInteger(), nullable=False),
     sa.Column('allocated_at', sa.DateTime(timezone=True), nullable=False),
     sa.CheckConstraint('(bill_id IS NULL) <> (charge_id IS NULL)', name=op.f('ck_allocation_one_item')),
+    sa.CheckConstraint('(payment_id IS NULL) <> (credit_id IS NULL)', name=op.f('ck_allocation_one_source')),
     sa.CheckConstraint('amount_cents > 0', name=op.f('ck_allocation_amount')),
     sa.ForeignKeyConstraint(['bill_id'], ['bill.id'], name=op.f('fk_allocation_bill_id')),
     sa.ForeignKeyConstraint(['charge_id'], ['charge.id'], name=op.f('fk_allocation_charge_id')),
+    sa.ForeignKeyConstraint(['credit_id'], ['credit.id'], name=op.f('fk_allocation_credit_id')),
     sa.ForeignKeyConstraint(['payment_id'], ['payment.id'], name=op.f('fk_allocation_payment_id')),
     sa.PrimaryKeyConstraint('id', name=op.f('pk_allocation'))
     )
     op.create_index(op.f('ix_allocation_bill_id'), 'allocation', ['bill_id'], unique=False)
     op.create_index(op.f('ix_allocation_charge_id'), 'allocation', ['charge_id'], unique=False)
+    op.create_index(op.f('ix_allocation_credit_id'), 'allocation', ['credit_id'], unique=False)
     op.create_index(op.f('ix_allocation_payment_id'), 'allocation', ['payment_id'], unique=False)
     for statements in ddl.AFTER_CREATE.values():
         op.execute(statements)

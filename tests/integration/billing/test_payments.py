@@ -5,6 +5,7 @@ from decimal import Decimal
 
 import pytest
 from sqlalchemy import func, select, text
+from sqlalchemy.exc import IntegrityError
 
 from billing import jobs, models, queries
 from billing import operations as billing
@@ -103,17 +104,64 @@ def test_what_is_not_ours_is_parked_and_moves_no_money(hub, session, house):
     assert queries.get_balance(session, account_id=house.account_id, now=AT).pending_payments == D("130.68")
 
 
+def refund(hub, session, payment_id, amount, key="r1", by="staff:ana", agreed_by="staff:bo"):
+    asked = billing.request_refund(
+        session, payment_id=payment_id, amount=amount, actor=by, reason="paid twice", key=key, now=hub.now()
+    )
+    session.commit()
+    if asked.status == "REQUESTED":
+        asked = billing.decide_refund(session, refund_id=asked.id, approve=True, actor=agreed_by, now=hub.now())
+        session.commit()
+    return billing.send_refund(hub, refund_id=asked.id)
+
+
 def test_a_refund_counts_once_though_the_gateway_tells_of_it_too(hub, session, house):
     _, reference = link(session, house)
     billing.settle_gateway_event(hub, event("succeeded", reference=reference))
     (payment,) = queries.list_payments(session, account_id=house.account_id)
     for _ in range(2):
-        billing.refund_payment(hub, payment_id=payment.id, amount=D("30.68"), actor="staff:ana", reason="x", key="r1")
+        assert refund(hub, session, payment.id, D("30.68")).status == "DONE"
+    assert list(hub.payments.refunds.values()) == [D("30.68")]
     assert billing.settle_gateway_event(hub, event("refunded", amount="30.68", event_id="e9")) == "STALE"
     assert owes(session, house) == D("30.68")
     assert [f.payload["refunded"] for f in facts(session, "payment.refunded")] == ["30.68"]
     with pytest.raises(errors.Invalid, match=r"refund\.amount"):
-        billing.refund_payment(hub, payment_id=payment.id, amount=D("100.01"), actor="s", reason="x", key="r2")
+        refund(hub, session, payment.id, D("100.01"), key="r2")
+
+
+def test_nobody_agrees_to_a_refund_of_their_own_and_two_requests_never_exceed_the_payment(hub, session, house):
+    _, reference = link(session, house)
+    billing.settle_gateway_event(hub, event("succeeded", reference=reference))
+    (payment,) = queries.list_payments(session, account_id=house.account_id)
+    ask = {"payment_id": payment.id, "reason": "moved", "now": AT}
+    first = billing.request_refund(session, amount=D("100.00"), actor="staff:ana", key="r1", **ask)
+    with pytest.raises(errors.Invalid, match=r"refund\.amount"):
+        billing.request_refund(session, amount=D("30.69"), actor="staff:bo", key="r2", **ask)
+    for same in ("staff:ana", " Staff:Ana "):
+        with pytest.raises(errors.Refused, match=r"refund\.same_person"):
+            billing.decide_refund(session, refund_id=first.id, approve=True, actor=same, now=AT)
+    with pytest.raises(IntegrityError, match="four_eyes"), session.begin_nested():
+        session.execute(text("UPDATE refund SET status = 'APPROVED', decided_by = requested_by"))
+    billing.decide_refund(session, refund_id=first.id, approve=False, actor="staff:bo", now=AT)
+    session.commit()
+    assert billing.send_refund(hub, refund_id=first.id).status == "REJECTED" and hub.payments.refunds == {}
+    assert owes(session, house) == D("0.00")
+    # what was not agreed to may be asked for anew
+    assert refund(hub, session, payment.id, D("130.68"), key="r3").status == "DONE"
+    assert owes(session, house) == D("130.68")
+
+
+def test_a_refund_whose_answer_was_lost_is_sent_again_as_the_same(hub, session, house):
+    _, reference = link(session, house)
+    billing.settle_gateway_event(hub, event("succeeded", reference=reference))
+    (payment,) = queries.list_payments(session, account_id=house.account_id)
+    hub.payments.lose_answers = 1
+    with pytest.raises(errors.ProviderError):
+        refund(hub, session, payment.id, D("10.00"))
+    assert owes(session, house) == D("0.00")
+    assert refund(hub, session, payment.id, D("10.00")).status == "DONE"
+    assert (hub.payments.refund_calls, list(hub.payments.refunds.values())) == (2, [D("10.00")])
+    assert owes(session, house) == D("10.00")
 
 
 def test_autopay_charges_what_is_due_once(hub, session, house):
