@@ -158,9 +158,12 @@ def test_moving_out_makes_a_final_bill_and_gives_the_credit_back(walk):
     assert (last.starts_on, last.ends_on, last.total) == (date(2027, 5, 1), date(2027, 5, 13), D("48.90"))
     assert last.open_amount == 0 and w.balance().amount == D("-2.26")  # 300.00 - 126.19 - 122.65 - 48.90
     (payment,) = queries.list_payments(w.session, account_id=w.account_id)
-    billing.refund_payment(
-        w.hub, payment_id=payment.id, amount=D("2.26"), actor="staff:ana", reason="moved out", key="r1"
+    asked = billing.request_refund(
+        w.session, payment_id=payment.id, amount=D("2.26"), actor="staff:ana", reason="moved out", key="r1", now=w.now
     )
+    billing.decide_refund(w.session, refund_id=asked.id, approve=True, actor="staff:ben", now=w.now)
+    w.session.commit()
+    billing.send_refund(w.hub, refund_id=asked.id)
     w.session.expire_all()
     assert w.balance().amount == 0 and all(bill.open_amount == 0 for bill in w.bills())
     assert correction_jobs.bill_final(w.hub) == 0
