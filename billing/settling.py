@@ -4,7 +4,7 @@ from collections import defaultdict
 from collections.abc import Sequence
 from datetime import datetime
 
-from sqlalchemy import delete, func, select
+from sqlalchemy import ARRAY, BigInteger, delete, func, literal, select
 from sqlalchemy.orm import Session
 
 from billing import allocation, models
@@ -18,7 +18,7 @@ def settle(
     used = (
         select(models.AllocationRow.payment_id, func.sum(models.AllocationRow.amount_cents).label("cents"))
         .join(payment, payment.id == models.AllocationRow.payment_id)
-        .where(payment.account_id.in_(account_ids))
+        .where(payment.account_id == func.any(literal(list(account_ids), ARRAY(BigInteger))))
         .group_by(models.AllocationRow.payment_id)
         .subquery()
     )
@@ -26,7 +26,11 @@ def settle(
     rows = session.execute(
         select(payment.id, payment.account_id, left)
         .outerjoin(used, used.c.payment_id == payment.id)
-        .where(payment.account_id.in_(account_ids), payment.status == "SUCCEEDED", left > 0)
+        .where(
+            payment.account_id == func.any(literal(list(account_ids), ARRAY(BigInteger))),
+            payment.status == "SUCCEEDED",
+            left > 0,
+        )
         .order_by(payment.received_at, payment.id)
     ).all()
     if not rows:
