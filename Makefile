@@ -51,7 +51,12 @@ tour: setup ## Play the customer stories over all doors, headless, and check eve
 bench-chat: setup ## Throughput and latency of the doors beside the bare assistant (locust)
 	@$(PY) -m tests.load.bench_chat
 
+N ?= 1000000
+INTERVAL ?= 60
+bench-bill: .venv/.ready ## From reads to bills, lines and ledger in PostgreSQL (N= agreements, INTERVAL= 15 or 60)
+	@$(PY) -m tests.load.bench_bill --agreements $(N) --interval $(INTERVAL)
+
 reset: ## Forget the demonstration's data
 	@.venv/bin/wattline reset
 
-.PHONY: help setup demo browser test lint bot-test tour bench-chat reset
+.PHONY: help setup demo browser test lint bot-test tour bench-chat bench-bill reset

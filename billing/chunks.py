@@ -274,7 +274,11 @@ def _write(session: Session, batches: Sequence[records.Batch], run_id: int, now:
     own = np.split(ids, np.cumsum([len(form.rows) for _, form in formed])[:-1])
     bulk.copy_laid_out(
         session, "bill", records.BILL_COLUMNS,
-        (x for (b, f), some in zip(formed, own, strict=True) for x in records.bills(b, f, some, run_id=run_id, now=now)),
+        (
+            block
+            for (b, f), some in zip(formed, own, strict=True)
+            for block in records.bills(b, f, some, run_id=run_id, now=now)
+        ),
     )  # fmt: skip
     bulk.copy_laid_out(
         session, "bill_line", records.LINE_COLUMNS,

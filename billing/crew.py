@@ -4,7 +4,9 @@ The work is claimed row by row in the database (SKIP LOCKED), so a process that 
 is free again, and whoever comes next does it.
 """
 
-import multiprocessing
+import pickle  # what is read was written by the process that started this one, over a pipe nobody else holds
+import subprocess
+import sys
 from collections.abc import Callable
 from typing import Any
 
@@ -12,6 +14,7 @@ from sqlalchemy import Engine
 
 from core import db, log
 from core.hub import Hub
+from core.outbox import Subscriber
 
 logger = log.get(__name__)
 
@@ -24,23 +27,25 @@ def run(hub: Hub, processes: int, work: Callable[..., None], *args: Any) -> None
     if not isinstance(bind, Engine):
         raise ValueError("processes of their own need connections of their own")
     url = bind.url.render_as_string(hide_password=False)
-    start = multiprocessing.get_context("spawn")  # a forked process would share this one's connections
-    subscriptions = dict(hub.subscriptions)
-    crew = [start.Process(target=_main, args=(url, hub.settings, subscriptions, work, args)) for _ in range(processes)]
+    names = {fact: [(s.name, s.queue, s.after) for s in group] for fact, group in hub.subscriptions.items()}
+    task = pickle.dumps((url, hub.settings, names, work, args))
+    crew = [subprocess.Popen([sys.executable, "-m", "billing.crew"], stdin=subprocess.PIPE) for _ in range(processes)]
     for each in crew:
-        each.start()
+        assert each.stdin is not None
+        each.stdin.write(task)
+        each.stdin.close()
     for each in crew:
-        each.join()
-        if each.exitcode:
-            logger.error("crew_failed", extra={"exit": each.exitcode})
+        if each.wait():
+            logger.error("crew_failed", extra={"exit": each.returncode})
 
 
-def _main(url: str, settings: Any, subscriptions: Any, work: Callable[..., None], args: Any) -> None:
+def main() -> None:
     """A process's whole life. No bell is rung from here: the sweep finds what is owed."""
+    url, settings, names, work, args = pickle.load(sys.stdin.buffer)  # noqa: S301 - see the import
     engine = db.connect(url, pool_size=1, max_overflow=1)
-    hub: Any = _Hand(settings, engine, subscriptions)
+    subscriptions = {fact: tuple(Subscriber(n, _unable, q, a) for n, q, a in group) for fact, group in names.items()}
     try:
-        work(hub, *args)
+        work(_Hand(settings, engine, subscriptions), *args)
     finally:
         engine.dispose()
 
@@ -57,5 +62,14 @@ class _Hand:
         return db.transaction(self.sessions, subscriptions=self.subscriptions, ring=_silent, publish=_silent)
 
 
+def _unable(*_: Any) -> None:
+    """Deliveries are written here, and run elsewhere."""
+    raise AssertionError("no delivery runs in a crew")
+
+
 def _silent(*_: Any) -> None:
     """Nobody is woken."""
+
+
+if __name__ == "__main__":
+    main()

@@ -32,8 +32,7 @@ class Metered:
 
     def gaps(self, rows: Ints, span: slice) -> NDArray[np.bool_]:
         """This will say which of some service points have no read at all in a span of intervals."""
-        out: NDArray[np.bool_] = self.missing[rows, span].all(axis=1)
-        return out
+        return np.asarray(self.missing[rows, span].all(axis=1), dtype=np.bool_)
 
     def only(self, rows: Ints) -> rating.Usage:
         """This will give the usage of some of them."""

@@ -107,7 +107,7 @@ def _open(hub: Hub, scope: "_Scope", key: str, now: datetime) -> int:
         )
         if made is not None:
             _cut(session, made, scope)
-            return made
+            return int(made)
         row = session.scalars(select(run).where(run.key == key).with_for_update()).one()
         if row.status != "OPEN":
             row.status = "OPEN"

@@ -73,7 +73,7 @@ def usage_grids(
 def _rows(
     session: Session, ids: Sequence[int], first: Any, last: Any, direction: str
 ) -> Iterator[tuple[int, bytes, int]]:
-    """(service point, the rest of its row, number of days), one per meter and length of interval, oldest meter first."""
+    """(service point, rest of its row, number of days), one per meter and length of interval, oldest meter first."""
     if direction not in ("DELIVERED", "RECEIVED"):
         raise ValueError(direction)
     session.flush()
