@@ -67,7 +67,8 @@ def blueprint(hub: Hub, queue_ready: Probe) -> flask.Blueprint:
         health = {"database": found is not None, "assistant": hub.assistant.ready(), "queue": queue_ready()}
         form = entry.pass_for(hub.settings, purpose="form", until=now + entry.STAY_LASTS)
         page = flask.render_template(
-            "console/console.html", status=found, health=health, now=now, form=form, when=_when(hub), why=validations.sentence,
+            "console/console.html", status=found, health=health, now=now, form=form, when=_when(hub),
+            why=validations.sentence,
             house=hub.settings.utility_name, tried=flask.request.args.get("tried", type=int),
         )  # fmt: skip
         return page, 200 if found else 503

@@ -130,9 +130,10 @@ def _memory(pid: int) -> int:
 
 def make_book(url: str, n: int, minutes: int) -> None:
     """This will fill the tables the run reads; constraints that cost most are taken off before and put back after."""
-    hub = make_hub_of(db.connect(url))
-    with hub.transaction() as session:
+    engine = db.connect(url)
+    with make_hub_of(engine).transaction() as session:
         billing.load_published(session, today=date(2026, 11, 23), now=NOW)
+    engine.dispose()
     plain = url.replace("+psycopg", "")
     bounds = [sum(share for _, share in MIX[:i]) for i in range(len(MIX) + 1)]
     case = " ".join(

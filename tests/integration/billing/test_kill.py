@@ -1,10 +1,11 @@
+# ruff: noqa: E501 - queries
 """A bill run whose process is killed, or that is started twice, ends with the same books as one left in peace."""
 
 import os
 import random
 import signal
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import pytest
 from sqlalchemy import Engine, text
@@ -31,7 +32,7 @@ MONEY = "bill, bill_line, bill_run, bill_run_chunk, ledger_journal, ledger_entry
 
 
 @pytest.fixture(scope="module")
-def book(postgres) -> Engine:
+def book(postgres) -> Iterator[Engine]:
     url = postgres.create_database("killed")
     engine = db.connect(url, pool_size=2)
     with engine.begin() as connection:
@@ -41,7 +42,8 @@ def book(postgres) -> Engine:
         connection.execute(text("DELETE FROM read_day WHERE meter_id % 40 = 1 AND day > '2026-10-20'"))
         connection.execute(text("DELETE FROM read_day WHERE meter_id % 40 = 2"))
         connection.execute(text("DELETE FROM agreement_tariff WHERE agreement_id % 40 = 3"))
-    return engine
+    yield engine
+    engine.dispose()
 
 
 def bill_and_issue(engine: Engine) -> None:
