@@ -57,7 +57,12 @@ bench-pdf: setup ## Bills drawn per second on one core, beside a bare reportlab 
 bench-rate: setup ## Thousands of random tariffs against NREL's rate engine, month by month (RATING_CASES, RATING_SEED)
 	@RATING_CASES=$${RATING_CASES:-3000} $(PY) -m pytest -q tests/unit/rating/test_sam.py
 
+N ?= 1000000
+INTERVAL ?= 60
+bench-bill: .venv/.ready ## From reads to bills, lines and ledger in PostgreSQL (N= agreements, INTERVAL= 15 or 60)
+	@$(PY) -m tests.load.bench_bill --agreements $(N) --interval $(INTERVAL)
+
 reset: ## Forget the demonstration's data
 	@.venv/bin/wattline reset
 
-.PHONY: help setup demo browser test lint bot-test tour bench-chat bench-pdf reset bench-rate
+.PHONY: help setup demo browser test lint bot-test tour bench-chat bench-bill bench-pdf bench-rate reset

@@ -2,6 +2,9 @@
 
 `models.py` attaches these to its tables (`after_create`), so that tables made from the models have them; a migration
 executes the same strings, table by table, in the order of `AFTER_CREATE`.
+
+A journal's entries come in one statement, and what each statement adds to a journal must add up to nothing. Entries are
+never changed or deleted, so a journal balances always, not only at commit; and a million are checked as one set.
 """
 
 _REFUSE_CHANGE = """
@@ -32,7 +35,8 @@ BEGIN
   END IF;
   RETURN NEW;
 END $$;
-CREATE TRIGGER bill_immutable BEFORE UPDATE OR DELETE ON bill FOR EACH ROW EXECUTE FUNCTION billing_guard_bill();
+CREATE TRIGGER bill_immutable BEFORE UPDATE OR DELETE ON bill FOR EACH ROW
+  WHEN (OLD.status IN ('ISSUED', 'CANCELLED')) EXECUTE FUNCTION billing_guard_bill();
 """
 
 BILL_LINE = """
@@ -77,17 +81,18 @@ CREATE TRIGGER ledger_entry_immutable BEFORE UPDATE OR DELETE ON ledger_entry
   FOR EACH ROW EXECUTE FUNCTION billing_refuse_change();
 CREATE OR REPLACE FUNCTION billing_journal_balances() RETURNS trigger LANGUAGE plpgsql AS $$
 DECLARE
-  difference bigint;
+  wrong record;
 BEGIN
-  SELECT sum(debit_cents) - sum(credit_cents) INTO difference FROM ledger_entry WHERE journal_id = NEW.journal_id;
-  IF difference <> 0 THEN
-    RAISE EXCEPTION 'journal % is out of balance by % cents', NEW.journal_id, difference
+  SELECT journal_id, sum(debit_cents - credit_cents) AS cents INTO wrong
+    FROM posted GROUP BY journal_id HAVING sum(debit_cents - credit_cents) <> 0 LIMIT 1;
+  IF FOUND THEN
+    RAISE EXCEPTION 'journal % is out of balance by % cents', wrong.journal_id, wrong.cents
       USING ERRCODE = 'integrity_constraint_violation';
   END IF;
   RETURN NULL;
 END $$;
-CREATE CONSTRAINT TRIGGER ledger_entry_balances AFTER INSERT ON ledger_entry DEFERRABLE INITIALLY DEFERRED
-  FOR EACH ROW EXECUTE FUNCTION billing_journal_balances();
+CREATE TRIGGER ledger_entry_balances AFTER INSERT ON ledger_entry REFERENCING NEW TABLE AS posted
+  FOR EACH STATEMENT EXECUTE FUNCTION billing_journal_balances();
 """
 
 LEDGER_ENTRY = _REFUSE_CHANGE + _BALANCES

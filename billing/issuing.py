@@ -3,40 +3,62 @@
 from collections.abc import Sequence
 from datetime import datetime
 
-from sqlalchemy import func, select, update
+from sqlalchemy import ARRAY, BigInteger, func, literal, select, update
 from sqlalchemy.orm import Session
 
-from billing import archive, ledger, models, rules, settling
+from billing import archive, crew, ledger, models, rules, settling
 from core import audit, errors, money, outbox, periods
 from core.accounts import queries as accounts
 from core.hub import Hub
 
-_PER_TRANSACTION = 2000
+_PER_TRANSACTION = 10_000
 
 
-def issue_bills(hub: Hub, *, run_id: int, now: datetime, announce: bool = True) -> int:
+def issue_bills(hub: Hub, *, run_id: int, now: datetime, announce: bool = True, processes: int = 1) -> int:
     """This will issue every draft of a run, some thousand in a transaction; held bills stay. Gives how many went out.
 
-    `announce` False is for bills of the past (a book taken over): the ledger has them, but no fact is recorded.
+    `announce` False is for bills of the past (a book taken over): the ledger has them, but no fact is recorded. With
+    `processes` above one so many of them share the drafts.
     """
-    issued = 0
+    before = _count_issued(hub, run_id)
+    if processes > 1:
+        crew.run(hub, processes, _issue_apart, run_id, now, announce)
+    _issue_drafts(hub, run_id, now, announce, wait=True)
+    with hub.transaction() as session:
+        _finish(session, run_id, now)
+    return _count_issued(hub, run_id) - before
+
+
+def _count_issued(hub: Hub, run_id: int) -> int:
+    bill = models.BillRow
+    with hub.transaction() as session:
+        return (
+            session.scalar(select(func.count()).select_from(bill).where(bill.run_id == run_id, bill.status == "ISSUED"))
+            or 0
+        )
+
+
+def _issue_apart(hub: Hub, run_id: int, now: datetime, announce: bool) -> None:
+    _issue_drafts(hub, run_id, now, announce, wait=False)
+
+
+def _issue_drafts(hub: Hub, run_id: int, now: datetime, announce: bool, *, wait: bool) -> None:
+    """Drafts that another process is issuing are skipped, or with `wait` waited for."""
+    bill = models.BillRow
     while True:
         with hub.transaction() as session:
             ids = list(
                 session.scalars(
-                    select(models.BillRow.id)
-                    .where(models.BillRow.run_id == run_id, models.BillRow.status == "DRAFT")
-                    .order_by(models.BillRow.id)
+                    select(bill.id)
+                    .where(bill.run_id == run_id, bill.status == "DRAFT")
+                    .order_by(bill.id)
                     .limit(_PER_TRANSACTION)
-                    .with_for_update()
+                    .with_for_update(skip_locked=not wait)
                 )
             )
-            if ids:
-                _issue(session, ids, zone=hub.settings.utility_timezone, now=now, announce=announce)
-            else:
-                _finish(session, run_id, now)
-                return issued
-            issued += len(ids)
+            if not ids:
+                return
+            _issue(session, ids, zone=hub.settings.utility_timezone, now=now, announce=announce)
 
 
 def issue_bill(session: Session, *, bill_id: int, timezone: str, now: datetime) -> None:
@@ -49,8 +71,10 @@ def issue_bill(session: Session, *, bill_id: int, timezone: str, now: datetime) 
     _issue(session, [bill_id], zone=timezone, now=now, announce=True)
 
 
-def release_bill(session: Session, *, bill_id: int, actor: str, now: datetime) -> None:
-    """This will let a held bill go out with the next issue: somebody has looked at it."""
+def release_bill(session: Session, *, bill_id: int, actor: str, reason: str, now: datetime) -> None:
+    """This will let a held bill go out with the next issue: somebody has looked at it, and says why it is right."""
+    if not reason.strip():
+        raise errors.Invalid("bill.release_reason")
     row = session.get(models.BillRow, bill_id, with_for_update=True)
     if row is None:
         raise errors.NotFound("bill.unknown")
@@ -61,7 +85,7 @@ def release_bill(session: Session, *, bill_id: int, actor: str, now: datetime) -
     session.flush()
     audit.record(
         session, actor=actor, action="bill.released", subject="bill", subject_id=bill_id, now=now,
-        detail={"hold_code": held_for},
+        detail={"hold_code": held_for, "findings": list(row.findings), "reason": reason.strip()},
     )  # fmt: skip
 
 
@@ -107,52 +131,39 @@ def cancel_bill(session: Session, *, bill_id: int, actor: str, reason: str, now:
 def _issue(session: Session, bill_ids: Sequence[int], *, zone: str, now: datetime, announce: bool) -> None:
     bill = models.BillRow
     today = periods.civil_day(now, zone)
-    rows = session.execute(
-        select(bill.id, bill.account_id, bill.total_cents, bill.agreement_id, bill.starts_on, bill.ends_on)
-        .where(bill.id.in_(bill_ids))
-        .order_by(bill.id)
-    ).all()
-    span = periods.Days(min(r.starts_on for r in rows), max(r.ends_on for r in rows))
+    these = bill.id == func.any(literal(list(bill_ids), ARRAY(BigInteger)))
+    rows = session.execute(select(bill.id, bill.account_id, bill.total_cents).where(these).order_by(bill.id)).all()
     account_ids = sorted({r.account_id for r in rows})
-    places = {a.id: a for a in accounts.list_agreements(session, period=span, account_ids=account_ids)}
-    due = {r.id: rules.due_on(places[r.agreement_id].jurisdiction, today) for r in rows}
-    for due_on in sorted(set(due.values())):
-        ids = [bill_id for bill_id, day in due.items() if day == due_on]
-        session.execute(update(bill).where(bill.id.in_(ids)).values(status="ISSUED", issued_on=today, due_on=due_on))
-    taxes = _taxes(session, bill_ids)
-    journals = [
-        ledger.Journal(
-            key=f"bill:{r.id}",
-            kind="BILL",
-            account_id=r.account_id,
-            effective_on=today,
-            amounts={
-                ledger.RECEIVABLE: r.total_cents,
-                ledger.REVENUE: -(r.total_cents - taxes.get(r.id, 0)),
-                ledger.TAX_PAYABLE: -taxes.get(r.id, 0),
-            },
+    facts = accounts.list_account_facts(session, account_ids=account_ids)
+    due = {place: rules.due_on(place, today) for place in {jurisdiction for _, jurisdiction in facts.values()}}
+    for place, due_on in sorted(due.items()):
+        ids = [r.id for r in rows if facts[r.account_id][1] == place]
+        session.execute(
+            update(bill)
+            .where(bill.id == func.any(literal(ids, ARRAY(BigInteger))))
+            .values(status="ISSUED", issued_on=today, due_on=due_on)
+            .execution_options(synchronize_session=False if len(ids) > 1 else "auto")
         )
-        for r in rows
-    ]
-    ledger.post_journals(session, journals, now=now)
+    ledger.post_bills(session, bill_ids=bill_ids, effective_on=today, now=now)
     settling.settle(session, account_ids=account_ids, now=now)
     if announce:
         archive.owe_documents(session, bill_ids=[r.id for r in rows], now=now)
-        customers = {a: accounts.get_account(session, account_id=a).customer_id for a in account_ids}
-        for r in rows:
-            outbox.record_fact(
-                session,
+        news = [
+            outbox.News(
                 "bill.issued",
-                key=f"account:{r.account_id}",
-                payload={
+                f"account:{r.account_id}",
+                {
                     "bill_id": r.id,
                     "account_id": r.account_id,
-                    "customer_id": customers[r.account_id],
+                    "customer_id": facts[r.account_id][0],
                     "total": str(money.from_cents(r.total_cents)),
-                    "due_on": due[r.id].isoformat(),
+                    "due_on": due[facts[r.account_id][1]].isoformat(),
                 },
-                now=now,
+                bell=len(rows) == 1,  # thousands are left to the sweep: what customers wait for goes first
             )
+            for r in rows
+        ]
+        outbox.record_facts(session, news, now=now)
 
 
 def _taxes(session: Session, bill_ids: Sequence[int]) -> dict[int, int]:

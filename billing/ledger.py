@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 
-from sqlalchemy import func, select
+from sqlalchemy import func, select, text
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
@@ -69,6 +69,44 @@ def post_journals(session: Session, journals: Sequence[Journal], *, now: datetim
         ),
     )
     return len(fresh)
+
+
+_BILLS = text(
+    """
+    WITH owed AS (
+      SELECT b.id, b.account_id, b.total_cents, b.kind_key, coalesce(t.cents, 0) AS tax
+        FROM (SELECT id, account_id, total_cents, 'bill:' || id AS kind_key FROM bill
+               WHERE id = ANY(CAST(:ids AS bigint[]))) AS b
+        LEFT JOIN (SELECT bill_id, CAST(sum(amount_cents) AS bigint) AS cents FROM bill_line
+                    WHERE bill_id = ANY(CAST(:ids AS bigint[])) AND component = 'tax' GROUP BY bill_id) AS t
+               ON t.bill_id = b.id
+    ), posted AS (
+      INSERT INTO ledger_journal (key, kind, account_id, effective_on, booked_on, posted_at)
+      SELECT kind_key, 'BILL', account_id, :on, :booked_on, :now FROM owed
+       WHERE total_cents <> 0 OR tax <> 0 ORDER BY id
+      ON CONFLICT (key) DO NOTHING
+      RETURNING id, key
+    )
+    INSERT INTO ledger_entry (journal_id, code, account_id, debit_cents, credit_cents)
+    SELECT posted.id, e.code, owed.account_id, greatest(e.cents, 0), greatest(-e.cents, 0)
+      FROM owed JOIN posted ON posted.key = owed.kind_key,
+           LATERAL (VALUES ('RECEIVABLE', total_cents), ('REVENUE', tax - total_cents), ('TAX_PAYABLE', -tax))
+             AS e (code, cents)
+     WHERE e.cents <> 0
+     ORDER BY posted.id
+    """
+)
+
+
+def post_bills(session: Session, *, bill_ids: Sequence[int], effective_on: date, now: datetime) -> None:
+    """This will post the journals of issued bills, set-based: what is owed, split into revenue and tax.
+
+    It is `post_journals` for what stands in rows already: key ``bill:<id>``, new keys only, no entry of nothing.
+    """
+    session.flush()
+    first_open = periods_open.hold_open(session)
+    booked_on = first_open if first_open and effective_on < first_open else None
+    session.execute(_BILLS, {"ids": list(bill_ids), "on": effective_on, "booked_on": booked_on, "now": now})
 
 
 def balance_cents(session: Session, *, account_id: int) -> int:

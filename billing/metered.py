@@ -24,26 +24,47 @@ class Metered:
     usage: rating.Usage
     filled: Ints
     estimated: Ints
+    missing: NDArray[np.bool_]
 
     @property
     def intervals(self) -> int:
         return int(self.usage.wh.shape[1])
 
-    def only(self, rows: Sequence[int]) -> rating.Usage:
+    def gaps(self, rows: Ints, span: slice) -> NDArray[np.bool_]:
+        """This will say which of some service points have no read at all in a span of intervals."""
+        return np.asarray(self.missing[rows, span].all(axis=1), dtype=np.bool_)
+
+    def only(self, rows: Ints) -> rating.Usage:
         """This will give the usage of some of them."""
         u = self.usage
-        return rating.Usage(u.starts_at, u.interval_minutes, u.timezone, u.wh[list(rows)], None, u.per_kwh)
+        return rating.Usage(u.starts_at, u.interval_minutes, u.timezone, u.wh[rows], None, u.per_kwh)
 
 
 def read(session: Session, *, service_point_ids: Sequence[int], days: periods.Days, timezone: str) -> Metered:
     """This will read the usage of many service points over civil days, gaps filled by their own usual hour."""
-    starts_at = periods.midnight(days.starts_on, timezone)
     matrix = metering.usage_matrix(
         session,
         service_point_ids=tuple(service_point_ids),
-        starts_at=starts_at,
+        starts_at=periods.midnight(days.starts_on, timezone),
         ends_at=periods.midnight(days.ends_on, timezone),
     )
+    return _metered(matrix, timezone)
+
+
+def read_grids(
+    session: Session, *, service_point_ids: Sequence[int], days: periods.Days, timezone: str
+) -> tuple[Metered, ...]:
+    """This will read as `read` does, but each service point on the grid of its own meters: no peak is blurred."""
+    grids = metering.usage_grids(
+        session,
+        service_point_ids=tuple(service_point_ids),
+        starts_at=periods.midnight(days.starts_on, timezone),
+        ends_at=periods.midnight(days.ends_on, timezone),
+    )
+    return tuple(_metered(matrix, timezone) for matrix in grids)
+
+
+def _metered(matrix: metering.Matrix, timezone: str) -> Metered:
     missing = matrix.wh < 0
     soft = missing | (matrix.quality == quality.Quality.ESTIMATED)
     wh = fill(matrix.wh, 24 * 60 // matrix.interval_minutes) if missing.any() else matrix.wh
@@ -52,6 +73,7 @@ def read(session: Session, *, service_point_ids: Sequence[int], days: periods.Da
         usage=rating.Usage(matrix.starts_at, matrix.interval_minutes, timezone, wh),
         filled=missing.sum(axis=1),
         estimated=soft.sum(axis=1),
+        missing=missing,
     )
 
 

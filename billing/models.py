@@ -7,7 +7,19 @@ from datetime import date, datetime
 from decimal import Decimal
 from typing import Any
 
-from sqlalchemy import DDL, BigInteger, CheckConstraint, ForeignKey, Index, Numeric, UniqueConstraint, event, text
+from sqlalchemy import (
+    DDL,
+    BigInteger,
+    CheckConstraint,
+    ForeignKey,
+    ForeignKeyConstraint,
+    Index,
+    Numeric,
+    Text,
+    UniqueConstraint,
+    event,
+    text,
+)
 from sqlalchemy import column as sql_column
 from sqlalchemy.dialects.postgresql import ARRAY, ExcludeConstraint
 from sqlalchemy.orm import Mapped, mapped_column
@@ -115,7 +127,6 @@ class BillRunChunkRow(db.Base):
     run_id: Mapped[int] = mapped_column(ForeignKey("bill_run.id"))
     position: Mapped[int]
     agreement_ids: Mapped[list[int]] = mapped_column(ARRAY(BigInteger))
-    account_ids: Mapped[list[int]] = mapped_column(ARRAY(BigInteger))
     status: Mapped[str] = mapped_column(default="OPEN")
     counts: Mapped[dict[str, Any]] = mapped_column(default=dict)
     parked: Mapped[dict[str, Any]] = mapped_column(default=dict)  # agreement id -> why it could not be billed
@@ -136,11 +147,7 @@ class BillRow(db.Base):
             postgresql_where=text("status <> 'CANCELLED'"),
         ),
         CheckConstraint("status IN ('DRAFT', 'HELD', 'ISSUED', 'CANCELLED')", name="status"),
-        CheckConstraint(
-            "hold_code IN ('MISSING_READS', 'ZERO_USAGE', 'HIGH_BILL', 'NEGATIVE_BILL') AND hold_code IS NOT NULL"
-            " OR (hold_code IS NULL AND status <> 'HELD')",
-            name="hold_code",
-        ),
+        CheckConstraint("(status = 'HELD') = (hold_code IS NOT NULL)", name="hold_code"),
         CheckConstraint("ends_on > starts_on", name="dates"),
         CheckConstraint(
             "status NOT IN ('ISSUED', 'CANCELLED') OR (issued_on IS NOT NULL AND due_on IS NOT NULL)", name="issued"
@@ -164,6 +171,8 @@ class BillRow(db.Base):
     tariff_code: Mapped[str]
     status: Mapped[str]
     hold_code: Mapped[str | None]
+    # every check of billing.validations that struck, the gravest first; a bill that was released keeps them
+    findings: Mapped[list[str]] = mapped_column(ARRAY(Text), default=list, server_default=text("'{}'"))
     total_cents: Mapped[int]
     wh: Mapped[int]
     peak_watts: Mapped[int | None]
@@ -229,7 +238,7 @@ class LedgerJournalRow(db.Base):
             name="kind",
         ),
         CheckConstraint("booked_on IS NULL OR booked_on > effective_on", name="booked_on"),
-        Index(None, "account_id", "id"),
+        UniqueConstraint("account_id", "id"),  # an entry names both, so that it cannot stand in another's journal
     )
 
     id: Mapped[int] = db.primary_key()
@@ -244,6 +253,7 @@ class LedgerJournalRow(db.Base):
 class LedgerEntryRow(db.Base):
     __tablename__ = "ledger_entry"
     __table_args__ = (
+        ForeignKeyConstraint(["account_id", "journal_id"], ["ledger_journal.account_id", "ledger_journal.id"]),
         CheckConstraint(
             "code IN ('RECEIVABLE', 'REVENUE', 'TAX_PAYABLE', 'CASH', 'FEE_REVENUE', 'ADJUSTMENTS', 'DEPOSITS',"
             " 'INTEREST_EXPENSE', 'BAD_DEBT', 'DISPUTED_CASH')",
@@ -261,9 +271,9 @@ class LedgerEntryRow(db.Base):
     )
 
     id: Mapped[int] = db.primary_key()
-    journal_id: Mapped[int] = mapped_column(ForeignKey("ledger_journal.id"), index=True)
+    journal_id: Mapped[int] = mapped_column(index=True)
     code: Mapped[str]
-    account_id: Mapped[int] = mapped_column(ForeignKey("account.id"))
+    account_id: Mapped[int]
     debit_cents: Mapped[int]
     credit_cents: Mapped[int]
 

@@ -68,7 +68,7 @@ def find_bill_by_number(session: Session, *, number: str) -> views.Bill | None:
 
 
 def list_held_bills(session: Session, *, limit: int = 200) -> tuple[views.Bill, ...]:
-    """This will list the bills a person should look at, oldest first; each says why in `hold_code`."""
+    """This will list the bills a person should look at, oldest first; each says why in `findings`."""
     rows = session.scalars(
         select(models.BillRow).where(models.BillRow.status == "HELD").order_by(models.BillRow.id).limit(limit)
     ).all()
@@ -323,6 +323,7 @@ def _bill_views(session: Session, rows: Sequence[models.BillRow]) -> tuple[views
             estimated=r.estimated,
             version=r.version,
             hold_code=r.hold_code,
+            findings=tuple(r.findings),
             open_amount=money.from_cents(r.total_cents - paid.get(r.id, 0) if r.status == "ISSUED" else 0),
             peak_kw=None if r.peak_watts is None else Decimal(r.peak_watts) / 1000,
         )

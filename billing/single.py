@@ -2,16 +2,14 @@
 
 import hashlib
 import json
-from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import date, datetime
-from typing import Any
+from datetime import datetime
 
 import numpy as np
 from sqlalchemy import delete, func, select
 from sqlalchemy.orm import Session
 
-from billing import bulk, holds, metered, models, rating, runs, tariffs
+from billing import bulk, chunks, metered, models, rating, runs, tariffs, validations
 from core import errors, periods
 from core.accounts import queries as accounts
 
@@ -24,15 +22,12 @@ class Priced:
     days: periods.Days
     terms: tuple[tariffs.Term, ...]
     reads: metered.Metered
+    rated: rating.Rated
     lines: tuple[rating.Line, ...]
     total_cents: int
     wh: int
     peak_watts: int | None
     rounding: str
-
-    @property
-    def filled_share(self) -> float:
-        return float(self.reads.filled[0]) / self.reads.intervals
 
     @property
     def estimated(self) -> bool:
@@ -55,13 +50,14 @@ def price(session: Session, *, agreement: accounts.Agreement, days: periods.Days
     if int(reads.filled[0]) == reads.intervals:
         raise errors.Refused("bill.no_reads", starts_on=days.starts_on.isoformat(), ends_on=days.ends_on.isoformat())
     free = runs.exempt_of(own, [agreement])
-    history = _history(session, agreement.id, days, segments)
+    history = chunks.demand_history(session, np.array([agreement.id]), days, segments)
     rated = rating.rate_segments(segments, reads.usage, history=history, exempt=free)
     return Priced(
         agreement=agreement,
         days=days,
         terms=own,
         reads=reads,
+        rated=rated,
         lines=rated.lines(0),
         total_cents=int(rated.total_cents[0]),
         wh=int(rated.metered[0]) * 1000 // rated.per_kwh,
@@ -100,15 +96,16 @@ def draft(session: Session, priced: Priced, *, now: datetime, looked_at: bool = 
             bill.agreement_id == agreement.id, bill.starts_on == days.starts_on
         )
     )
-    code = None if looked_at else _hold_code(session, priced)
-    bill_id = bulk.take_ids(session, "bill", 1)[0]
+    codes = _findings(session, priced, version=int(version or 0) + 1)
+    code = None if looked_at else validations.hold_code(codes)
+    bill_id = int(bulk.take_ids(session, "bill", 1)[0])
     session.add(
         bill(
             id=bill_id, number=f"{days.ends_on:%y%m}-{bill_id:07d}", account_id=agreement.account_id,
             agreement_id=agreement.id, run_id=None, version=int(version or 0) + 1, starts_on=days.starts_on,
             ends_on=days.ends_on, tariff_code=priced.terms[-1].tariff_code, status="HELD" if code else "DRAFT",
-            hold_code=code, total_cents=priced.total_cents, wh=priced.wh, peak_watts=priced.peak_watts,
-            estimated=priced.estimated, rounding=priced.rounding, input_hash=_input_hash(priced), rated_at=now,
+            hold_code=code, findings=list(codes), total_cents=priced.total_cents, wh=priced.wh,
+            peak_watts=priced.peak_watts, estimated=priced.estimated, rounding=priced.rounding, input_hash=_input_hash(priced), rated_at=now,
         )
     )  # fmt: skip
     session.flush()
@@ -124,47 +121,14 @@ def draft(session: Session, priced: Priced, *, now: datetime, looked_at: bool = 
     return bill_id
 
 
-def _hold_code(session: Session, priced: Priced) -> str | None:
-    bill = models.BillRow
-    row: Any = session.execute(
-        select(func.sum(bill.wh), func.sum(bill.total_cents), func.sum(bill.ends_on - bill.starts_on)).where(
-            bill.agreement_id == priced.agreement.id,
-            bill.status == "ISSUED",
-            bill.starts_on >= periods.add_months(priced.days.starts_on, -13),
-        )
-    ).one()
-    days = int(row[2] or 0)
-    usual = holds.Usual(daily_wh=float(row[0]) / days, daily_cents=float(row[1]) / days) if days else None
-    return holds.code(
-        days=len(priced.days), wh=priced.wh, total_cents=priced.total_cents, filled_share=priced.filled_share,
-        usual=usual,
+def _findings(session: Session, priced: Priced, *, version: int) -> tuple[str, ...]:
+    """The errors and warnings that a run would find on it, the gravest first."""
+    known = chunks.facts(
+        session, agreement_ids=np.array([priced.agreement.id]),
+        customer_kind=np.array([priced.agreement.customer_kind]), days=priced.days, read=priced.reads, rows=np.array([0]), used=priced.reads.usage, rated=priced.rated,
+        versions=np.array([version]), segments=len(priced.terms),
     )  # fmt: skip
-
-
-def _history(
-    session: Session, agreement_id: int, days: periods.Days, segments: Sequence[rating.Segment]
-) -> rating.History | None:
-    """The highest demand of earlier months, from earlier bills, for tariffs with a ratchet."""
-    ratchets = [s.plan.demand.ratchet for s in segments if s.plan.demand and s.plan.demand.ratchet]
-    if not ratchets:
-        return None
-    first = days.starts_on.replace(day=1)
-    months = [periods.add_months(first, -n) for n in range(max(r.months for r in ratchets), 0, -1)]
-    watts = np.zeros((1, len(months)), dtype=np.int64)
-    bill = models.BillRow
-    peaks = session.execute(
-        select(bill.starts_on, bill.peak_watts).where(
-            bill.agreement_id == agreement_id,
-            bill.starts_on >= months[0],
-            bill.status != "CANCELLED",
-            bill.peak_watts.is_not(None),
-        )
-    )
-    for starts_on, peak in peaks:
-        month: date = starts_on.replace(day=1)
-        if month in months:
-            watts[0, months.index(month)] = max(watts[0, months.index(month)], peak)
-    return rating.History(tuple((m.year, m.month) for m in months), watts)
+    return validations.kept(validations.look(known)[0])
 
 
 def _input_hash(priced: Priced) -> str:

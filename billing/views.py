@@ -41,6 +41,7 @@ class Bill:
     estimated: bool
     version: int = 1
     hold_code: str | None = None
+    findings: tuple[str, ...] = ()  # what the checks found, the gravest first
     open_amount: Decimal = Decimal(0)  # what of it has not been paid
     peak_kw: Decimal | None = None
 
@@ -293,6 +294,7 @@ class RunReport:
     unchanged: int
     parked: int
     total: Decimal
+    found: Mapping[str, int] = field(default_factory=dict)  # how often each check of billing.validations struck
 
 
 @dataclass(frozen=True)

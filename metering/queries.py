@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session
 from core import errors, periods
 from core.accounts import queries as accounts
 from metering import blocks, models, quality, usage
+from metering.grids import usage_grids
 from metering.views import (
     Anomaly,
     Counts,
@@ -50,6 +51,7 @@ __all__ = [
     "list_anomalies",
     "list_meters",
     "meter_counts",
+    "usage_grids",
     "usage_matrix",
     "usage_series",
 ]

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any, NamedTuple
 
-from sqlalchemy import and_, func, or_, select
+from sqlalchemy import BigInteger, and_, func, literal, or_, select, text
+from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.orm import Session
 
 from core import crypto, errors
@@ -75,6 +76,26 @@ class Agreement:
 
 
 @dataclass(frozen=True)
+class Alike:
+    """Agreements that are alike in everything a bill run sorts them by; `ids`, `account_ids` and `service_point_ids`
+    are big-endian int64, in the order of the ids.
+
+    `starts_on` and `ends_on` are cut to the period that was asked about: before it is its first day, after it None.
+    """
+
+    timezone: str
+    jurisdiction: str
+    customer_kind: str
+    city: str
+    bill_cycle_day: int
+    starts_on: date
+    ends_on: date | None
+    ids: bytes
+    account_ids: bytes
+    service_point_ids: bytes
+
+
+@dataclass(frozen=True)
 class ContactPoint:
     id: int
     customer_id: int
@@ -111,6 +132,28 @@ class Pending:
 
 
 MAX_ATTEMPTS = 5
+
+_ALIKE = text(
+    """
+    SELECT timezone, jurisdiction, kind, city, bill_cycle_day, starts_on, ends_on,
+           string_agg(int8send(id), ''::bytea ORDER BY id), string_agg(int8send(account_id), ''::bytea ORDER BY id),
+           string_agg(int8send(service_point_id), ''::bytea ORDER BY id)
+      FROM (SELECT p.timezone, a.jurisdiction, c.kind, p.city, a.bill_cycle_day,
+                   greatest(g.starts_on, :first) AS starts_on,
+                   CASE WHEN g.ends_on <= :last THEN g.ends_on END AS ends_on, g.id, g.account_id, g.service_point_id
+              FROM service_agreement g
+              JOIN account a ON a.id = g.account_id
+              JOIN customer c ON c.id = a.customer_id
+              JOIN service_point s ON s.id = g.service_point_id
+              JOIN premise p ON p.id = s.premise_id
+             WHERE g.starts_on < :last AND (g.ends_on IS NULL OR g.ends_on > greatest(g.starts_on, :first))
+               AND (CAST(:ids AS bigint[]) IS NULL OR g.id = ANY(CAST(:ids AS bigint[])))
+               AND (CAST(:account_ids AS bigint[]) IS NULL OR g.account_id = ANY(CAST(:account_ids AS bigint[])))
+               AND (CAST(:cycle_day AS bigint) IS NULL OR a.bill_cycle_day = :cycle_day)) AS g
+     GROUP BY 1, 2, 3, 4, 5, 6, 7
+     ORDER BY 1, 2, 3, 4, 5, 6, 7
+    """
+)
 
 _CONTACT_KIND = {"SMS": "PHONE", "WHATSAPP": "PHONE", "VOICE": "PHONE", "EMAIL": "EMAIL"}
 # what a customer agreed to by being a customer; the rest needs a yes of their own
@@ -276,6 +319,39 @@ def list_ended(session: Session, *, since: date, until: date) -> tuple[Agreement
         agreement.ends_on >= since, agreement.ends_on <= until, agreement.ends_on > agreement.starts_on
     )
     return tuple(Agreement(*row) for row in session.execute(query.order_by(agreement.id)))
+
+
+def list_alike(
+    session: Session,
+    *,
+    period: Days,
+    agreement_ids: Sequence[int] | None = None,
+    account_ids: Sequence[int] | None = None,
+    cycle_day: int | None = None,
+) -> tuple[Alike, ...]:
+    """This will list the agreements alive on any day of a period, sorted into those that are alike: for millions."""
+    rows = session.execute(
+        _ALIKE,
+        {
+            "first": period.starts_on,
+            "last": period.ends_on,
+            "ids": None if agreement_ids is None else list(agreement_ids),
+            "account_ids": None if account_ids is None else list(account_ids),
+            "cycle_day": cycle_day,
+        },
+    )
+    return tuple(Alike(*row) for row in rows)
+
+
+def list_account_facts(session: Session, *, account_ids: Sequence[int]) -> dict[int, tuple[int, str]]:
+    """This will give, by account, its customer and its jurisdiction; set-based, for thousands."""
+    account = models.AccountRow
+    rows = session.execute(
+        select(account.id, account.customer_id, account.jurisdiction).where(
+            account.id == func.any(literal(list(account_ids), ARRAY(BigInteger)))
+        )
+    )
+    return {row.id: (row.customer_id, row.jurisdiction) for row in rows}
 
 
 def get_agreement(session: Session, *, agreement_id: int) -> Agreement:

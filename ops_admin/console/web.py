@@ -6,6 +6,7 @@ from datetime import datetime
 import flask
 from sqlalchemy.exc import SQLAlchemyError
 
+from billing import validations
 from core import log, outbox, periods
 from core.hub import Hub
 from ops_admin.console import arrears, entry, status
@@ -72,6 +73,7 @@ def blueprint(hub: Hub, queue_ready: Probe) -> flask.Blueprint:
         form = entry.pass_for(hub.settings, purpose="form", until=now + entry.STAY_LASTS)
         page = flask.render_template(
             "console/console.html", status=found, health=health, now=now, form=form, when=_when(hub),
+            why=validations.sentence,
             house=hub.settings.utility_name, tried=flask.request.args.get("tried", type=int),
             behind=behind, asked=asked, one=one,
         )  # fmt: skip

@@ -287,7 +287,6 @@ def upgrade() -> None:
     sa.Column('run_id', sa.BigInteger(), nullable=False),
     sa.Column('position', sa.BigInteger(), nullable=False),
     sa.Column('agreement_ids', postgresql.ARRAY(sa.BigInteger()), nullable=False),
-    sa.Column('account_ids', postgresql.ARRAY(sa.BigInteger()), nullable=False),
     sa.Column('status', sa.Text(), nullable=False),
     sa.Column('counts', postgresql.JSONB(astext_type=sa.Text()), nullable=False),
     sa.Column('parked', postgresql.JSONB(astext_type=sa.Text()), nullable=False),
@@ -606,9 +605,9 @@ def upgrade() -> None:
     sa.CheckConstraint('booked_on IS NULL OR booked_on > effective_on', name=op.f('ck_ledger_journal_booked_on')),
     sa.ForeignKeyConstraint(['account_id'], ['account.id'], name=op.f('fk_ledger_journal_account_id')),
     sa.PrimaryKeyConstraint('id', name=op.f('pk_ledger_journal')),
+    sa.UniqueConstraint('account_id', 'id', name=op.f('uq_ledger_journal_account_id_id')),
     sa.UniqueConstraint('key', name=op.f('uq_ledger_journal_key'))
     )
-    op.create_index(op.f('ix_ledger_journal_account_id_id'), 'ledger_journal', ['account_id', 'id'], unique=False)
     op.create_table('meter',
     sa.Column('id', sa.BigInteger(), sa.Identity(always=False), nullable=False),
     sa.Column('number', sa.Text(), nullable=False),
@@ -873,6 +872,7 @@ def upgrade() -> None:
     sa.Column('tariff_code', sa.Text(), nullable=False),
     sa.Column('status', sa.Text(), nullable=False),
     sa.Column('hold_code', sa.Text(), nullable=True),
+    sa.Column('findings', postgresql.ARRAY(sa.Text()), server_default=sa.text("'{}'"), nullable=False),
     sa.Column('total_cents', sa.BigInteger(), nullable=False),
     sa.Column('wh', sa.BigInteger(), nullable=False),
     sa.Column('peak_watts', sa.BigInteger(), nullable=True),
@@ -884,7 +884,7 @@ def upgrade() -> None:
     sa.Column('due_on', sa.Date(), nullable=True),
     sa.Column('cancelled_at', sa.DateTime(timezone=True), nullable=True),
     sa.CheckConstraint("(status = 'CANCELLED') = (cancelled_at IS NOT NULL)", name=op.f('ck_bill_cancelled_at')),
-    sa.CheckConstraint("hold_code IN ('MISSING_READS', 'ZERO_USAGE', 'HIGH_BILL', 'NEGATIVE_BILL') AND hold_code IS NOT NULL OR (hold_code IS NULL AND status <> 'HELD')", name=op.f('ck_bill_hold_code')),
+    sa.CheckConstraint("(status = 'HELD') = (hold_code IS NOT NULL)", name=op.f('ck_bill_hold_code')),
     sa.CheckConstraint("status IN ('DRAFT', 'HELD', 'ISSUED', 'CANCELLED')", name=op.f('ck_bill_status')),
     sa.CheckConstraint("status NOT IN ('ISSUED', 'CANCELLED') OR (issued_on IS NOT NULL AND due_on IS NOT NULL)", name=op.f('ck_bill_issued')),
     sa.CheckConstraint('ends_on > starts_on', name=op.f('ck_bill_dates')),
@@ -931,8 +931,7 @@ def upgrade() -> None:
     sa.Column('credit_cents', sa.BigInteger(), nullable=False),
     sa.CheckConstraint("code IN ('RECEIVABLE', 'REVENUE', 'TAX_PAYABLE', 'CASH', 'FEE_REVENUE', 'ADJUSTMENTS', 'DEPOSITS', 'INTEREST_EXPENSE', 'BAD_DEBT', 'DISPUTED_CASH')", name=op.f('ck_ledger_entry_code')),
     sa.CheckConstraint('debit_cents >= 0 AND credit_cents >= 0 AND (debit_cents = 0) <> (credit_cents = 0)', name=op.f('ck_ledger_entry_one_side')),
-    sa.ForeignKeyConstraint(['account_id'], ['account.id'], name=op.f('fk_ledger_entry_account_id')),
-    sa.ForeignKeyConstraint(['journal_id'], ['ledger_journal.id'], name=op.f('fk_ledger_entry_journal_id')),
+    sa.ForeignKeyConstraint(['account_id', 'journal_id'], ['ledger_journal.account_id', 'ledger_journal.id'], name=op.f('fk_ledger_entry_account_id_journal_id')),
     sa.PrimaryKeyConstraint('id', name=op.f('pk_ledger_entry'))
     )
     op.create_index('ix_ledger_entry_account_id_code', 'ledger_entry', ['account_id', 'code'], unique=False, postgresql_include=['debit_cents', 'credit_cents'])

@@ -160,7 +160,7 @@ def test_what_looks_wrong_is_held_and_what_cannot_be_priced_is_parked(hub, sessi
     assert chunk.parked == {str(bare.agreement_id): "NO_TARIFF"}
     assert len(queries.list_bills(session, account_id=usual.account_id)) == 3
     high = next(b for b in queries.list_held_bills(session) if b.account_id == wild.account_id)
-    billing.release_bill(session, bill_id=high.id, actor="staff:ana", now=NOW)
+    billing.release_bill(session, bill_id=high.id, actor="staff:ana", reason="a new furnace, seen", now=NOW)
     session.commit()
     assert billing.issue_bills(hub, run_id=report.run_id, now=NOW) == 1
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from billing import allocation, catalogue, daily, explanation, holds, ledger, metered, rating
+from billing import allocation, catalogue, daily, explanation, ledger, metered, rating, validations
 from core.periods import Days
 
 ITEMS = st.lists(
@@ -82,22 +82,56 @@ def test_gaps_are_filled_with_the_usual_hour():
     assert metered.fill(np.full((1, 48), -1, dtype=np.int64), 24).sum() == 0
 
 
+def facts(**changed):
+    """A usual bill of 30 days: 600 kWh, 102.00, as every month before."""
+    one = {
+        "customer_kind": "RESIDENTIAL", "filled": 0, "estimated": 0, "wh": 600_000, "top_wh": 2000, "zeros": 0,
+        "total_cents": 10_200, "lines": 3, "usual_wh": 20_000.0, "usual_cents": 340.0, "best_wh": 25_000.0, "bills": 12,
+        "estimated_bills": 0, "last_ends": 1000, "version": 1, "first_day": False, "last_day": False,
+    }  # fmt: skip
+    whole = {"starts": 1000, "ends": 1030, "segments": 1, "intervals": 720, "interval_minutes": 60}
+    cents = changed.pop("cents", None) or {"energy": changed.get("total_cents", 10_200)}
+    whole |= {key: changed.pop(key) for key in list(changed) if key in whole}
+    arrays = {key: np.array([value]) for key, value in (one | changed).items()}
+    return validations.Facts(**arrays, **whole, cents={name: np.array([c]) for name, c in cents.items()})
+
+
 @pytest.mark.parametrize(
-    ("changed", "code"),
+    ("changed", "codes"),
     [
-        ({}, None),
-        ({"total_cents": -1}, "NEGATIVE_BILL"),
-        ({"filled_share": 0.11}, "MISSING_READS"),
-        ({"wh": 0}, "ZERO_USAGE"),
-        ({"total_cents": 31_000}, "HIGH_BILL"),
-        ({"total_cents": 29_000}, None),
-        ({"usual": None, "total_cents": 900_000, "wh": 0}, None),
+        ({}, ()),
+        ({"total_cents": -1}, ("NEGATIVE_BILL", "NEGATIVE_ENERGY")),
+        ({"cents": {"energy": 10_199}}, ("TOTAL_DIFFERS",)),
+        ({"filled": 73, "estimated": 73}, ("MISSING_READS",)),
+        ({"filled": 72, "estimated": 72}, ()),
+        ({"wh": 0, "top_wh": 0}, ("ZERO_USAGE",)),
+        ({"total_cents": 31_000}, ("HIGH_BILL",)),
+        ({"total_cents": 29_000}, ()),
+        ({"top_wh": 101_000}, ("ABOVE_THE_FUSE",)),
+        ({"last_ends": 1010}, ("OVERLAPS_LAST_BILL",)),
+        ({"estimated": 400, "estimated_bills": 3}, ()),
     ],
 )
-def test_what_holds_a_bill(changed, code):
-    usual = holds.Usual(daily_wh=20_000, daily_cents=340)
-    facts = {"days": 30, "wh": 600_000, "total_cents": 10_200, "filled_share": 0.0, "usual": usual}
-    assert holds.code(**{**facts, **changed}) == code
+def test_what_holds_a_bill(changed, codes):
+    found = validations.kept(validations.look(facts(**changed))[0])
+    assert tuple(c for c in found if validations.BY_CODE[c].severity == "ERROR") == codes
+    assert validations.hold_code(found) == (codes[0] if codes else None)
+
+
+def test_bill_after_bill_without_a_true_read_is_shown_to_staff():
+    assert validations.kept(validations.look(facts(estimated=400, estimated_bills=3))[0])[0] == "PROLONGED_ESTIMATION"
+
+
+def test_where_nothing_is_known_nothing_is_unusual():
+    bare = {"usual_wh": np.nan, "usual_cents": np.nan, "best_wh": np.nan, "bills": 0, "last_ends": 0}
+    struck = validations.look(facts(**bare, total_cents=900_000))[0]
+    assert validations.kept(struck) == ()
+    assert [c.code for c, yes in zip(validations.ORDERED, struck, strict=True) if yes] == ["FIRST_BILL"]
+
+
+def test_every_check_has_its_sentence_and_its_name_once():
+    assert len(validations.BY_CODE) == len(validations.CHECKS)
+    assert {check.key for check in validations.CHECKS} == set(validations.SENTENCES)
 
 
 def test_every_published_plan_is_priced_and_its_days_are_fixed_by_the_day_it_is_loaded():

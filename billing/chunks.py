@@ -1,0 +1,346 @@
+"""One chunk of a bill run, in one transaction: agreements sorted by what prices them, read, rated, looked at, written.
+
+Nothing here is done per agreement but the digest of its input; what comes out of a chunk is checked by SQL before the
+transaction ends.
+"""
+
+import hashlib
+import json
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import date, datetime
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from sqlalchemy import ARRAY, BigInteger, delete, func, literal, select, text
+from sqlalchemy.orm import Session
+
+from billing import bulk, catalogue, cycles, metered, models, rating, records, tariffs, validations
+from core import errors, log, periods
+from core.accounts import queries as accounts
+
+logger = log.get(__name__)
+
+Ints = NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class _Group:
+    """Agreements billed for the same days of the same zone under the same terms; `kinds` and `cities` are by `of`."""
+
+    days: periods.Days
+    timezone: str
+    terms: tuple[tariffs.Term, ...]
+    agreement_ids: Ints
+    account_ids: Ints
+    points: Ints
+    of: Ints
+    alike: tuple[accounts.Alike, ...]
+
+    def only(self, rows: Ints) -> "_Group":
+        return replace(
+            self, agreement_ids=self.agreement_ids[rows], account_ids=self.account_ids[rows],
+            points=self.points[rows], of=self.of[rows],
+        )  # fmt: skip
+
+
+def bill(session: Session, *, chunk_id: int, run_id: int, period_end_on: date, now: datetime) -> None:
+    """This will bill one chunk. The caller's transaction holds the chunk's row; it is DONE when this returns."""
+    chunk = session.get_one(models.BillRunChunkRow, chunk_id, with_for_update=True)
+    groups, parked = _groups(session, chunk.agreement_ids, period_end_on)
+    batches: list[records.Batch] = []
+    for zone_groups in _by_days(groups):
+        batches += _rate_read(session, zone_groups, parked)
+    counts = _write(session, batches, run_id, now)
+    counts |= {"parked": len(parked), "agreements": len(chunk.agreement_ids)}
+    chunk.counts = counts
+    chunk.parked = {str(agreement_id): code for agreement_id, code in sorted(parked.items())}
+    chunk.status, chunk.finished_at = "DONE", now
+
+
+def _groups(session: Session, agreement_ids: Sequence[int], period_end_on: date) -> tuple[list[_Group], dict[int, str]]:
+    """Sorted by days, zone and terms; who cannot be billed is parked with a code."""
+    back = cycles.reach(period_end_on)
+    parked = dict.fromkeys(agreement_ids, "NO_SERVICE")
+    alike = accounts.list_alike(session, period=back, agreement_ids=agreement_ids)
+    ids = records.join([bulk.ints(a.ids) for a in alike])
+    order = np.argsort(ids, kind="stable")
+    ids = ids[order]
+    account_ids = records.join([bulk.ints(a.account_ids) for a in alike])[order]
+    points = records.join([bulk.ints(a.service_point_ids) for a in alike])[order]
+    of = np.repeat(np.arange(len(alike)), [len(a.ids) // 8 for a in alike])[order]
+    spans = [cycles.period_of(a, period_end_on) for a in alike]
+    term_of = np.full(len(ids), -1)
+    term_lists = tariffs.list_terms_alike(session, agreement_ids=agreement_ids, days=back)
+    for number, (_, own) in enumerate(term_lists):
+        known = bulk.ints(own)
+        known = known[np.isin(known, ids)]
+        term_of[np.searchsorted(ids, known)] = number
+    members: dict[Any, tuple[tuple[tariffs.Term, ...], list[Ints]]] = {}
+    for cls, term in np.unique(np.stack([of, term_of], axis=1), axis=0).tolist():
+        rows = np.flatnonzero((of == cls) & (term_of == term))
+        days = spans[cls]
+        if days is None:
+            continue
+        terms = _cut(term_lists[term][0], days) if term >= 0 else ()
+        if tariffs.segments(terms, days) is None:
+            parked.update(dict.fromkeys(ids[rows].tolist(), "NO_TARIFF"))
+            continue
+        for agreement_id in ids[rows].tolist():
+            del parked[agreement_id]
+        members.setdefault((days, alike[cls].timezone, _named(terms)), (terms, []))[1].append(rows)
+    groups = []
+    for (days, timezone, _), (terms, parts) in members.items():
+        rows = np.sort(records.join(parts))
+        groups.append(_Group(days, timezone, terms, ids[rows], account_ids[rows], points[rows], of[rows], alike))
+    return groups, parked
+
+
+def _cut(terms: Sequence[tariffs.Term], days: periods.Days) -> tuple[tariffs.Term, ...]:
+    return tuple(
+        replace(t, starts_on=max(t.starts_on, days.starts_on), ends_on=min(t.ends_on, days.ends_on))
+        for t in terms
+        if t.starts_on < days.ends_on and t.ends_on > days.starts_on
+    )
+
+
+def _named(terms: Sequence[tariffs.Term]) -> tuple[tuple[str, date, date], ...]:
+    return tuple((t.sha256, t.starts_on, t.ends_on) for t in terms)
+
+
+def _by_days(groups: Sequence[_Group]) -> list[list[_Group]]:
+    out: dict[Any, list[_Group]] = {}
+    for group in groups:
+        out.setdefault((group.days, group.timezone), []).append(group)
+    return list(out.values())
+
+
+def _rate_read(session: Session, groups: Sequence[_Group], parked: dict[int, str]) -> list[records.Batch]:
+    """Groups of the same days and zone are read together, each agreement on the grid of its own meters."""
+    points = records.join([g.points for g in groups])
+    batches = []
+    for read in metered.read_grids(
+        session, service_point_ids=points.tolist(), days=groups[0].days, timezone=groups[0].timezone
+    ):
+        known = np.array(read.service_point_ids, dtype=np.int64)
+        order = np.argsort(known)
+        for group in groups:
+            at = np.minimum(np.searchsorted(known, group.points, sorter=order), len(known) - 1)
+            here = np.flatnonzero(known[order[at]] == group.points)
+            rows = order[at[here]]
+            bare = read.filled[rows] == read.intervals
+            parked.update(dict.fromkeys(group.agreement_ids[here[bare]].tolist(), "NO_READS"))
+            if not bare.all():
+                batches += _rate(session, group.only(here[~bare]), read, rows[~bare], parked)
+    return batches
+
+
+def _rate(
+    session: Session, group: _Group, read: metered.Metered, rows: Ints, parked: dict[int, str]
+) -> list[records.Batch]:
+    segments = tariffs.segments(group.terms, group.days)
+    assert segments is not None  # _groups parked those that are not covered
+    exempt: dict[str, NDArray[np.bool_]] = {}
+    cities, kinds = [a.city for a in group.alike], [a.customer_kind for a in group.alike]
+    for term in group.terms:
+        exempt |= {code: free[group.of] for code, free in catalogue.exempt(term.document, cities, kinds).items()}
+    used = read.only(rows)
+    try:
+        history = demand_history(session, group.agreement_ids, group.days, segments)
+        rated = rating.rate_segments(segments, used, history=history, exempt=exempt)
+    except errors.Invalid as refused:
+        logger.warning("unpriceable", extra={"reason": refused.data.get("reason"), "agreements": len(rows)})
+        parked.update(dict.fromkeys(group.agreement_ids.tolist(), "UNPRICEABLE"))
+        return []
+    hashes = _hashes(group, exempt, used.wh)
+    versions, fresh = _standing(session, group, hashes)
+    known = facts(
+        session, agreement_ids=group.agreement_ids, customer_kind=np.array(kinds)[group.of], days=group.days, read=read,
+        rows=rows, used=used, rated=rated, versions=versions, segments=len(segments),
+    )  # fmt: skip
+    batch = records.Batch(
+        starts_on=group.days.starts_on, ends_on=group.days.ends_on, tariff_code=group.terms[-1].tariff_code,
+        rounding=segments[0].plan.rounding, agreement_ids=group.agreement_ids, account_ids=group.account_ids,
+        versions=versions, rated=rated, estimated=read.estimated[rows] > 0, hashes=hashes,
+        struck=validations.look(known), fresh=fresh,
+    )  # fmt: skip
+    return [batch]
+
+
+def _standing(session: Session, group: _Group, hashes: NDArray[np.bytes_]) -> tuple[Ints, NDArray[np.bool_]]:
+    """The version each bill would have, and whether it is new: none stands yet, or a draft of another input, which
+    goes. What has been issued stays as it is.
+    """
+    row = models.BillRow
+    versions = np.ones(len(hashes), dtype=np.int64)
+    fresh = np.ones(len(hashes), dtype=np.bool_)
+    stale: list[int] = []
+    for old in session.execute(
+        select(row.id, row.agreement_id, row.version, row.status, row.input_hash)
+        .where(row.agreement_id == _any(group.agreement_ids), row.starts_on == group.days.starts_on)
+        .order_by(row.version)
+    ):
+        at = int(np.searchsorted(group.agreement_ids, old.agreement_id))
+        if old.status == "CANCELLED":
+            versions[at] = old.version + 1
+        elif old.status == "ISSUED" or old.input_hash.encode() == hashes[at]:
+            fresh[at] = False
+        else:
+            stale.append(old.id)
+            versions[at] = old.version
+    if stale:
+        session.execute(delete(models.BillLineRow).where(models.BillLineRow.bill_id.in_(stale)))
+        session.execute(delete(row).where(row.id.in_(stale)))
+    return versions, fresh
+
+
+def demand_history(
+    session: Session, agreement_ids: Ints, days: periods.Days, segments: Sequence[rating.Segment]
+) -> rating.History | None:
+    """This will give the highest demand of earlier months, from earlier bills, for tariffs with a ratchet.
+
+    `agreement_ids` rise.
+    """
+    ratchets = [s.plan.demand.ratchet for s in segments if s.plan.demand and s.plan.demand.ratchet]
+    if not ratchets:
+        return None
+    first = days.starts_on.replace(day=1)
+    months = [periods.add_months(first, -n) for n in range(max(r.months for r in ratchets), 0, -1)]
+    watts = np.zeros((len(agreement_ids), len(months)), dtype=np.int64)
+    row = models.BillRow
+    for agreement_id, starts_on, peak in session.execute(
+        select(row.agreement_id, row.starts_on, row.peak_watts).where(
+            row.agreement_id == _any(agreement_ids),
+            row.starts_on >= months[0],
+            row.status != "CANCELLED",
+            row.peak_watts.is_not(None),
+        )
+    ):
+        month = starts_on.replace(day=1)
+        if month in months:
+            at = (int(np.searchsorted(agreement_ids, agreement_id)), months.index(month))
+            watts[at] = max(watts[at], peak)
+    return rating.History(tuple((m.year, m.month) for m in months), watts)
+
+
+_USUAL = text(
+    """
+    SELECT agreement_id, CAST(sum(wh) AS float8) / sum(ends_on - starts_on),
+           CAST(sum(total_cents) AS float8) / sum(ends_on - starts_on),
+           max(CAST(wh AS float8) / (ends_on - starts_on)), count(*),
+           coalesce(array_position(array_agg(estimated ORDER BY starts_on DESC), false) - 1, count(*)),
+           max(ends_on) - DATE '0001-01-01' + 1
+      FROM bill
+     WHERE agreement_id = ANY(CAST(:ids AS bigint[])) AND status = 'ISSUED'
+       AND starts_on >= :since AND starts_on < :before
+     GROUP BY agreement_id
+    """
+)
+
+
+def facts(
+    session: Session, *, agreement_ids: Ints, customer_kind: NDArray[Any], days: periods.Days, read: metered.Metered,
+    rows: Ints, used: rating.Usage, rated: rating.Rated, versions: Ints, segments: int,
+) -> validations.Facts:  # fmt: skip
+    """This will give what is looked at on each bill: beside it, what the same agreement (their ids rise) was billed in
+    the year before.
+    """
+    since = periods.add_months(days.starts_on, -13)
+    parameters = {"ids": agreement_ids.tolist(), "since": since, "before": days.ends_on}
+    usual = np.full((len(rows), 3), np.nan)
+    counts = np.zeros((len(rows), 3), dtype=np.int64)
+    found = session.execute(_USUAL, parameters).all()
+    if found:
+        at = np.searchsorted(agreement_ids, [f[0] for f in found])
+        usual[at] = [f[1:4] for f in found]
+        counts[at] = [f[4:] for f in found]
+    components = sorted({c.component for c in rated.columns})
+    per_day = 24 * 60 // read.usage.interval_minutes
+    return validations.Facts(
+        customer_kind=customer_kind,
+        starts=days.starts_on.toordinal(), ends=days.ends_on.toordinal(), segments=segments,
+        intervals=read.intervals, interval_minutes=read.usage.interval_minutes, filled=read.filled[rows],
+        estimated=read.estimated[rows], wh=rated.metered, top_wh=used.wh.max(axis=1),
+        zeros=(used.wh == 0).sum(axis=1), total_cents=rated.total_cents,
+        lines=sum((c.present.astype(np.int64) for c in rated.columns), np.zeros(len(rows), dtype=np.int64)),
+        cents={name: rated.sum_cents(name) for name in components}, usual_wh=usual[:, 0], usual_cents=usual[:, 1],
+        best_wh=usual[:, 2], bills=counts[:, 0], estimated_bills=counts[:, 1], last_ends=counts[:, 2],
+        version=versions, first_day=read.gaps(rows, slice(0, per_day)), last_day=read.gaps(rows, slice(-per_day, None)),
+    )  # fmt: skip
+
+
+def _write(session: Session, batches: Sequence[records.Batch], run_id: int, now: datetime) -> dict[str, int]:
+    """What is new is written: ids rise from batch to batch and form to form, so that a bill's lines lie together."""
+    counts: Counter[str] = Counter({"billed": 0, "held": 0, "unchanged": 0})
+    fresh = [b for b in (records.fresh(batch) for batch in batches) if len(b.agreement_ids)]
+    total = sum(len(b.agreement_ids) for b in fresh)
+    counts["unchanged"] = sum(len(b.agreement_ids) for b in batches) - total
+    if not total:
+        return dict(counts)
+    ids = bulk.take_ids(session, "bill", total)
+    formed = [(batch, form) for batch in fresh for form in records.forms(batch)]
+    own = np.split(ids, np.cumsum([len(form.rows) for _, form in formed])[:-1])
+    bulk.copy_laid_out(
+        session, "bill", records.BILL_COLUMNS,
+        (
+            block
+            for (b, f), some in zip(formed, own, strict=True)
+            for block in records.bills(b, f, some, run_id=run_id, now=now)
+        ),
+    )  # fmt: skip
+    bulk.copy_laid_out(
+        session, "bill_line", records.LINE_COLUMNS,
+        (records.lines(b, f, some) for (b, f), some in zip(formed, own, strict=True)),
+    )  # fmt: skip
+    for _, form in formed:
+        counts["held" if form.hold_code else "billed"] += len(form.rows)
+    for batch in fresh:
+        for check, times in zip(validations.ORDERED, batch.struck.sum(axis=0).tolist(), strict=True):
+            if times:
+                counts[f"found.{check.code}"] += times
+    _prove(session, ids)
+    return dict(counts)
+
+
+_WRONG = text(
+    """
+    SELECT count(*) FROM bill b LEFT JOIN (
+      SELECT bill_id, sum(amount_cents) AS cents, sum(quantity) FILTER (WHERE component = 'energy') AS kwh
+        FROM bill_line WHERE bill_id BETWEEN :first AND :last GROUP BY bill_id) AS l ON l.bill_id = b.id
+     WHERE b.id = ANY(CAST(:ids AS bigint[]))
+       AND (b.total_cents <> coalesce(l.cents, 0) OR b.wh <> coalesce(l.kwh, 0) * 1000)
+    """
+)
+
+
+def _prove(session: Session, ids: Ints) -> None:
+    """The database adds up what it was given: total = sum of the lines, energy = what was metered."""
+    parameters = {"ids": ids.tolist(), "first": int(ids[0]), "last": int(ids[-1])}
+    wrong = session.scalar(_WRONG, parameters)
+    if wrong:
+        raise AssertionError(f"{wrong} bills do not add up")
+
+
+def _hashes(group: _Group, exempt: dict[str, NDArray[np.bool_]], wh: Ints) -> NDArray[np.bytes_]:
+    """The digest of everything a bill is made of: its days, its terms, its exemptions, its reads."""
+    days = [str(group.days.starts_on), str(group.days.ends_on)]
+    terms = [(t.sha256, str(t.starts_on), str(t.ends_on)) for t in group.terms]
+    codes = sorted(exempt)
+    marks = np.stack([exempt[c] for c in codes], axis=1) if codes else np.zeros((len(wh), 0), dtype=np.bool_)
+    heads: dict[bytes, Any] = {}
+    out = []
+    for mark, row in zip(marks, np.ascontiguousarray(wh, dtype="<i8"), strict=True):
+        key = mark.tobytes()
+        if key not in heads:
+            free = [code for code, yes in zip(codes, mark, strict=True) if yes]
+            heads[key] = hashlib.sha256(json.dumps([*days, terms, free]).encode())
+        digest = heads[key].copy()
+        digest.update(row)
+        out.append(digest.hexdigest().encode())
+    return np.array(out, dtype="S64")
+
+
+def _any(ids: Ints) -> Any:
+    return func.any(literal(ids.tolist(), ARRAY(BigInteger)))
