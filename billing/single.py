@@ -105,7 +105,8 @@ def draft(session: Session, priced: Priced, *, now: datetime, looked_at: bool = 
             agreement_id=agreement.id, run_id=None, version=int(version or 0) + 1, starts_on=days.starts_on,
             ends_on=days.ends_on, tariff_code=priced.terms[-1].tariff_code, status="HELD" if code else "DRAFT",
             hold_code=code, findings=list(codes), total_cents=priced.total_cents, wh=priced.wh,
-            peak_watts=priced.peak_watts, estimated=priced.estimated, rounding=priced.rounding, input_hash=_input_hash(priced), rated_at=now,
+            peak_watts=priced.peak_watts, estimated=priced.estimated, rounding=priced.rounding,
+            input_hash=_input_hash(priced), rated_at=now,
         )
     )  # fmt: skip
     session.flush()
@@ -125,7 +126,8 @@ def _findings(session: Session, priced: Priced, *, version: int) -> tuple[str, .
     """The errors and warnings that a run would find on it, the gravest first."""
     known = chunks.facts(
         session, agreement_ids=np.array([priced.agreement.id]),
-        customer_kind=np.array([priced.agreement.customer_kind]), days=priced.days, read=priced.reads, rows=np.array([0]), used=priced.reads.usage, rated=priced.rated,
+        customer_kind=np.array([priced.agreement.customer_kind]), days=priced.days, read=priced.reads,
+        rows=np.array([0]), used=priced.reads.usage, rated=priced.rated,
         versions=np.array([version]), segments=len(priced.terms),
     )  # fmt: skip
     return validations.kept(validations.look(known)[0])
