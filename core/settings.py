@@ -20,7 +20,7 @@ class Settings(BaseModel):
     default_locale: str = "en"
     locales: tuple[str, ...] = ("en", "es")
     postal_address: str = "1 Turbine Way, Brightwater, PA 19000"
-    bank_details: str = "First Turbine Bank, routing 021000000, account 5500 1000"  # as printed; empty: no transfers
+    bank_details: str = ""  # where transfers go, as bills print it; empty: bills offer none
     log_level: str = "INFO"
 
     # where things are

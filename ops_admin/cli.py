@@ -14,6 +14,7 @@ import click
 
 from ops_admin import ledger_command, rate_command, tariff_command
 from ops_admin.arrears_commands import arrears, bills
+from ops_admin.cash_commands import cash
 from ops_admin.reports.commands import compliance
 
 
@@ -37,6 +38,7 @@ main.add_command(rate_command.rate)
 main.add_command(tariff_command.tariff)
 main.add_command(compliance)
 main.add_command(bills)
+main.add_command(cash)
 main.add_command(arrears)
 main.add_command(ledger_command.ledger)
 

@@ -159,6 +159,7 @@ class Stack:
             "HUBSPOT_API_BASE": f"{sandbox}/hubspot",
             "STRIPE_API_BASE": f"{sandbox}/stripe",
             "DEMO": "true",
+            "BANK_DETAILS": "First Turbine Bank, routing 021000000, account 5500 1000",
             "SANDBOX_DATA": str(self.home.path / "sandbox"),
             "SANDBOX_SENDGRID_EVENT_KEY": made["sendgrid_event_private_key"],
             "SANDBOX_SENDGRID_INBOUND_KEY": made["sendgrid_inbound_private_key"],

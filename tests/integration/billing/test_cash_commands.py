@@ -1,0 +1,48 @@
+"""`wattline cash`: what waits is listed, one person asks, another decides, and a rule that says no is one line."""
+
+import re
+
+from click.testing import CliRunner
+
+from billing import bank_files, queries, references, transfers
+from billing import operations as billing
+from core.accounts import queries as accounts
+from ops_admin.cash_commands import cash
+from tests.integration.billing.test_payments import AT, D, event, house, link, owes  # noqa: F401
+
+
+def run(hub, *arguments):
+    done = CliRunner().invoke(cash, list(arguments), obj=lambda: hub)
+    return done.exit_code, done.output
+
+
+def test_a_refund_takes_two_people(hub, session, house):  # noqa: F811
+    _, reference = link(session, house)
+    billing.settle_gateway_event(hub, event("succeeded", reference=reference))
+    (payment,) = (p.id for p in queries.list_payments(session, account_id=house.account_id))
+    code, said = run(hub, "refund", str(payment), "--amount", "30.68", "--reason", "paid twice", "--by", "ana")
+    assert (code, "waits for another person" in said) == (0, True)
+    asked = re.search(r"refund (\d+)", said)[1]
+    assert "asked by staff:ana: paid twice" in run(hub, "waiting")[1]
+    code, said = run(hub, "decide", asked, "--approve", "--by", "ana")
+    assert (code, said.strip()) == (1, "Error: refund.same_person")
+    assert run(hub, "decide", asked, "--approve", "--by", "bo") == (0, f"refund {asked}: approved\n")
+    assert run(hub, "refund", str(payment), "--amount", "1e9", "--reason", "x", "--by", "ana")[0] == 1
+    assert run(hub, "refund", str(payment), "--amount", "much", "--reason", "x", "--by", "ana")[0] == 2
+
+
+def test_transfers_and_news_without_an_owner_find_one(hub, session, house):  # noqa: F811
+    number = accounts.get_account(session, account_id=house.account_id).number
+    head = "entry_id,booked_on,amount,currency,payer,remittance\n"
+    body = f"{head}e2,2026-11-03,30.68,USD,Omar,{references.make(number)[:6]}\n"  # cut short: no reference of ours
+    transfers.load(session, bank="bank", entries=bank_files.parse_csv(body.encode()), currency="USD", now=AT)
+    session.commit()
+    billing.settle_gateway_event(hub, event("succeeded", "pi_x", amount="100.00", reference="link:999999"))
+    said = run(hub, "waiting")[1]
+    transfer, news = re.search(r"transfer +(\d+)", said)[1], re.search(r"news +(\d+)", said)[1]
+    assert said.endswith("0 refunds, 1 transfers, 1 pieces of news\n")
+    assert run(hub, "assign", transfer, "9999999999", "--by", "ana")[0] == 1
+    assert run(hub, "assign", transfer, number, "--by", "ana") == (0, f"transfer {transfer} of 30.68: matched\n")
+    assert run(hub, "resolve", news, "--account", number, "--by", "ana") == (0, f"news {news}: applied\n")
+    assert owes(session, house) == D("0.00")
+    assert run(hub, "waiting")[1] == "0 refunds, 0 transfers, 0 pieces of news\n"
