@@ -209,6 +209,7 @@ def rosa(scene: Scene) -> None:
         answer, f.money(total, "balance in the ledger"), f.money(overdue, "past due"), f.count(most, "the most parts"),
         [f.count(n, "parts offered") for n in parts],
         [f.money(amounts[0], f"one of {n} parts") for n, amounts in parts.items()],
+        f.day(books.today + timedelta(days=_more_time(books)), "the day until which there is more time"),
     )  # fmt: skip
     wanted = 6 if 6 in parts else max(parts)
     amounts = parts[wanted]
@@ -541,6 +542,13 @@ def _most_instalments(books: Books, total: Decimal) -> int:
     from billing import rules
 
     return int(min(rules.most_instalments("US-PA", books.today), int(total * 100) // rules.MIN_INSTALMENT_CENTS))
+
+
+def _more_time(books: Books) -> int:
+    """How many days more the jurisdiction gives who cannot pay by the due date, from its pack."""
+    from billing import rules
+
+    return rules.extension("US-PA", books.today)[0]
 
 
 def _spanish(text: str) -> bool:

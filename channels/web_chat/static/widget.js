@@ -146,7 +146,8 @@ form button { background: var(--accent); color: var(--on-accent); border-color: 
     }
 
     build() {
-      this.launcher = make("button", { class: "launcher", type: "button", "aria-expanded": "false", "aria-controls": "p" }, icon());
+      // it has a name from the first moment; the words of the visitor's language come with the session
+      this.launcher = make("button", { class: "launcher", type: "button", "aria-label": "Chat", "aria-expanded": "false", "aria-controls": "p" }, icon());
       this.badge = make("span", { class: "badge", hidden: true });
       this.launcher.append(this.badge);
       this.heading = make("h2", { id: "t" });
