@@ -7,7 +7,7 @@ transaction ends.
 import hashlib
 import json
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime
 from typing import Any
@@ -154,7 +154,7 @@ def _rate(
         logger.warning("unpriceable", extra={"reason": refused.data.get("reason"), "agreements": len(rows)})
         parked.update(dict.fromkeys(group.agreement_ids.tolist(), "UNPRICEABLE"))
         return []
-    hashes = _hashes(group, exempt, used.wh)
+    hashes = digests(group.days, group.terms, exempt, used.wh)
     versions, fresh = _standing(session, group, hashes)
     known = facts(
         session, agreement_ids=group.agreement_ids, customer_kind=np.array(kinds)[group.of], days=group.days, read=read,
@@ -323,10 +323,12 @@ def _prove(session: Session, ids: Ints) -> None:
         raise AssertionError(f"{wrong} bills do not add up")
 
 
-def _hashes(group: _Group, exempt: dict[str, NDArray[np.bool_]], wh: Ints) -> NDArray[np.bytes_]:
-    """The digest of everything a bill is made of: its days, its terms, its exemptions, its reads."""
-    days = [str(group.days.starts_on), str(group.days.ends_on)]
-    terms = [(t.sha256, str(t.starts_on), str(t.ends_on)) for t in group.terms]
+def digests(
+    days: periods.Days, terms: Sequence[tariffs.Term], exempt: Mapping[str, NDArray[np.bool_]], wh: Ints
+) -> NDArray[np.bytes_]:
+    """This will give the digest of everything each bill is made of: its days, its terms, its exemptions, its reads."""
+    span = [str(days.starts_on), str(days.ends_on)]
+    own = [(t.sha256, str(t.starts_on), str(t.ends_on)) for t in terms]
     codes = sorted(exempt)
     marks = np.stack([exempt[c] for c in codes], axis=1) if codes else np.zeros((len(wh), 0), dtype=np.bool_)
     heads: dict[bytes, Any] = {}
@@ -335,7 +337,7 @@ def _hashes(group: _Group, exempt: dict[str, NDArray[np.bool_]], wh: Ints) -> ND
         key = mark.tobytes()
         if key not in heads:
             free = [code for code, yes in zip(codes, mark, strict=True) if yes]
-            heads[key] = hashlib.sha256(json.dumps([*days, terms, free]).encode())
+            heads[key] = hashlib.sha256(json.dumps([*span, own, free]).encode())
         digest = heads[key].copy()
         digest.update(row)
         out.append(digest.hexdigest().encode())

@@ -39,7 +39,8 @@ def settle(
     found = [account_id for account_id in found if items[account_id]]
     if not found:
         return
-    places = accounts.jurisdictions_of(session, account_ids=found)
+    known = accounts.list_account_facts(session, account_ids=found)
+    places = {account_id: jurisdiction for account_id, (_, jurisdiction) in known.items()}
     orders = {place: order or rules.allocation_order(place, now.date()) for place in set(places.values())}
     fresh: list[models.AllocationRow] = []
     for source in unused(session, account_ids=found, lock=True):

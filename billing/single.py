@@ -1,7 +1,5 @@
 """One bill outside a run: the same terms, reads and engine as the run's, for one agreement and some days."""
 
-import hashlib
-import json
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -28,6 +26,7 @@ class Priced:
     wh: int
     peak_watts: int | None
     rounding: str
+    input_hash: str
 
     @property
     def estimated(self) -> bool:
@@ -63,6 +62,7 @@ def price(session: Session, *, agreement: accounts.Agreement, days: periods.Days
         wh=int(rated.metered[0]) * 1000 // rated.per_kwh,
         peak_watts=None if rated.peak_watts is None else int(rated.peak_watts[0]),
         rounding=segments[0].plan.rounding,
+        input_hash=chunks.digests(days, own, free, reads.usage.wh)[0].decode(),
     )
 
 
@@ -106,7 +106,7 @@ def draft(session: Session, priced: Priced, *, now: datetime, looked_at: bool = 
             ends_on=days.ends_on, tariff_code=priced.terms[-1].tariff_code, status="HELD" if code else "DRAFT",
             hold_code=code, findings=list(codes), total_cents=priced.total_cents, wh=priced.wh,
             peak_watts=priced.peak_watts, estimated=priced.estimated, rounding=priced.rounding,
-            input_hash=_input_hash(priced), rated_at=now,
+            input_hash=priced.input_hash, rated_at=now,
         )
     )  # fmt: skip
     session.flush()
@@ -131,11 +131,3 @@ def _findings(session: Session, priced: Priced, *, version: int) -> tuple[str, .
         versions=np.array([version]), segments=len(priced.terms),
     )  # fmt: skip
     return validations.kept(validations.look(known)[0])
-
-
-def _input_hash(priced: Priced) -> str:
-    terms = [(t.sha256, str(t.starts_on), str(t.ends_on)) for t in priced.terms]
-    free = sorted(code for code, mask in runs.exempt_of(priced.terms, [priced.agreement]).items() if mask[0])
-    head = json.dumps([str(priced.days.starts_on), str(priced.days.ends_on), terms, free])
-    reads = np.ascontiguousarray(priced.reads.usage.wh[0], dtype="<i8").tobytes()
-    return hashlib.sha256(head.encode() + reads).hexdigest()

@@ -1,34 +1,13 @@
 """`wattline bills` and `wattline arrears`: what staff do beside the runs."""
 
-import functools
-from collections.abc import Callable
 from typing import Any
 
 import click
 
 from core import errors
+from ops_admin import refusals
 
-
-def _plain(command: Callable[..., None]) -> Callable[..., None]:
-    """A rule that says no is a sentence here, not a traceback."""
-
-    @functools.wraps(command)
-    def run(*args: Any, **kwargs: Any) -> None:
-        try:
-            command(*args, **kwargs)
-        except errors.WattlineError as refused:
-            from core import wording
-            from core.conversations import operations as conversing
-
-            hub: Any = click.get_current_context().obj()
-            house = conversing.house(hub.settings)
-            try:
-                said = wording.label(f"error.{refused.code}", refused.data, locale="en", house=house)
-            except wording.MissingWording:
-                said = str(refused)
-            raise click.ClickException(f"{said} [{refused.code}]") from refused
-
-    return run
+_plain = refusals.told(refusals.sentence)
 
 
 @click.group()

@@ -1,28 +1,16 @@
 """`wattline cash`: the money that waits for a person, and what that person decides."""
 
-from collections.abc import Callable
 from decimal import Decimal, InvalidOperation
-from functools import wraps
 from typing import Any
 
 import click
 
-from core import errors
+from ops_admin import refusals
 
 BY = click.option("--by", "actor", required=True, help="Who decides; kept in the audit trail.")
 
 
-def _plain(command: Callable[..., None]) -> Callable[..., None]:
-    """Rules that say no are told in one line, not as a trace."""
-
-    @wraps(command)
-    def told(*args: Any, **kwargs: Any) -> None:
-        try:
-            command(*args, **kwargs)
-        except errors.WattlineError as refused:
-            raise click.ClickException(f"{refused.code} {dict(refused.data) or ''}".strip()) from refused
-
-    return told
+_plain = refusals.told(refusals.code)
 
 
 class _Amount(click.ParamType[Decimal]):

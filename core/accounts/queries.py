@@ -204,13 +204,6 @@ def list_service_points_of(session: Session, *, service_point_ids: Sequence[int]
     return tuple(_service_point(row) for row in rows)
 
 
-def jurisdictions_of(session: Session, *, account_ids: Sequence[int]) -> dict[int, str]:
-    """This will give the jurisdiction of each of the accounts."""
-    account = models.AccountRow
-    rows = session.execute(select(account.id, account.jurisdiction).where(account.id.in_(account_ids)))
-    return {row.id: row.jurisdiction for row in rows}
-
-
 def find_account_by_number(session: Session, *, number: str) -> Account | None:
     """This will find an account by its ten digits; spaces and dashes do not matter."""
     digits = addresses.digits(number)

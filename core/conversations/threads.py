@@ -53,17 +53,16 @@ _HOLD = (
     .where(models.ConversationRow.id == bindparam("conversation_id"))
     .with_for_update(of=models.ConversationRow)
 )
-_OPEN = select(models.ConversationRow).where(
-    models.ConversationRow.identity_id == bindparam("identity_id"), models.ConversationRow.status == "OPEN"
+_LATEST = (
+    select(models.ConversationRow)
+    .where(models.ConversationRow.identity_id == bindparam("identity_id"), models.ConversationRow.status == "OPEN")
+    .order_by(models.ConversationRow.id.desc())
+    .limit(1)
+    .with_for_update()
 )
-_GOES_ON = {
-    "VOICE": _OPEN.where(models.ConversationRow.thread_key == bindparam("hint")),
-    "EMAIL": _OPEN.where(models.ConversationRow.token == bindparam("hint")),
-    "": _OPEN,
-}
-_GOES_ON = {
-    channel: query.order_by(models.ConversationRow.id.desc()).limit(1).with_for_update()
-    for channel, query in _GOES_ON.items()
+_HINTED = {
+    "VOICE": _LATEST.where(models.ConversationRow.thread_key == bindparam("hint")),
+    "EMAIL": _LATEST.where(models.ConversationRow.token == bindparam("hint")),
 }
 
 
@@ -115,10 +114,9 @@ def find(session: Session, *, sender: Sender, thread_hint: str | None, now: date
     A call is its own conversation. An e-mail goes on with the thread its token names, and only when that thread is with
     this very sender: a token quoted by somebody else opens a thread of their own.
     """
-    hinted = sender.channel in _GOES_ON
     found = session.scalars(
-        _GOES_ON[sender.channel if hinted else ""],
-        {"identity_id": sender.id, **({"hint": thread_hint or ""} if hinted else {})},
+        _HINTED.get(sender.channel, _LATEST),
+        {"identity_id": sender.id, **({"hint": thread_hint or ""} if sender.channel in _HINTED else {})},
         execution_options={"populate_existing": True},
     ).one_or_none()
     if found is None:
