@@ -26,11 +26,7 @@ def preview_arrangement(
     """
     account = accounts.get_account(session, account_id=account_id)
     today = owed.civil_today(session, account_id=account_id, now=now)
-    if _open(session, account_id) is not None:
-        raise errors.Refused("arrangement.open")
-    total = _debt(session, account_id)
-    if total <= 0:
-        raise errors.Refused("arrangement.nothing_owed")
+    total = _to_arrange(session, account_id)
     most = min(rules.most_instalments(account.jurisdiction, today), total // rules.MIN_INSTALMENT_CENTS)
     if most < 2:
         raise errors.Refused("arrangement.too_small", amount=str(money.from_cents(total)))
@@ -78,11 +74,7 @@ def preview_extension(
     """
     account = accounts.get_account(session, account_id=account_id)
     today = owed.civil_today(session, account_id=account_id, now=now)
-    if _open(session, account_id) is not None:
-        raise errors.Refused("arrangement.open")
-    total = _debt(session, account_id)
-    if total <= 0:
-        raise errors.Refused("arrangement.nothing_owed")
+    total = _to_arrange(session, account_id)
     days, a_year = rules.extension(account.jurisdiction, today)
     if _extensions(session, account_id, since=now - YEAR) >= a_year:
         raise errors.Refused("extension.too_often", times=a_year)
@@ -238,6 +230,16 @@ def _open(session: Session, account_id: int) -> models.ArrangementRow | None:
     return session.scalars(
         select(row).where(row.account_id == account_id, row.status.in_(("PROPOSED", "ACTIVE"))).with_for_update()
     ).one_or_none()
+
+
+def _to_arrange(session: Session, account_id: int) -> int:
+    """What is owed, in cents, where no arrangement is open; Refused when one is, or when nothing is owed."""
+    if _open(session, account_id) is not None:
+        raise errors.Refused("arrangement.open")
+    total = _debt(session, account_id)
+    if total <= 0:
+        raise errors.Refused("arrangement.nothing_owed")
+    return total
 
 
 def _debt(session: Session, account_id: int) -> int:

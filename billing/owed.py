@@ -80,18 +80,20 @@ def list_bill_lines(session: Session, *, bill_id: int) -> tuple[views.BillLine, 
     rows = session.scalars(
         select(models.BillLineRow).where(models.BillLineRow.bill_id == bill_id).order_by(models.BillLineRow.position)
     )
-    return tuple(
-        views.BillLine(
-            component=r.component,
-            code=r.code,
-            description=r.description,
-            args=dict(r.args),
-            quantity=r.quantity,
-            unit=r.unit,
-            unit_price=r.unit_price,
-            amount=money.from_cents(r.amount_cents),
-        )
-        for r in rows
+    return tuple(line_view(row) for row in rows)
+
+
+def line_view(r: models.BillLineRow) -> views.BillLine:
+    """This will give a line as others see it."""
+    return views.BillLine(
+        component=r.component,
+        code=r.code,
+        description=r.description,
+        args=dict(r.args),
+        quantity=r.quantity,
+        unit=r.unit,
+        unit_price=r.unit_price,
+        amount=money.from_cents(r.amount_cents),
     )
 
 

@@ -9,7 +9,7 @@ from typing import Any
 from sqlalchemy import func, or_, select
 from sqlalchemy.orm import Session
 
-from billing import documents, models, tariffs, views
+from billing import documents, models, owed, tariffs, views
 from core import errors, money, periods
 from core.accounts import queries as accounts
 from core.compliance import rules as compliance
@@ -265,18 +265,7 @@ def _lines(session: Session, bill_ids: Sequence[int]) -> Mapping[int, tuple[view
     line = models.BillLineRow
     out: dict[int, list[views.BillLine]] = {}
     for r in session.scalars(select(line).where(line.bill_id.in_(bill_ids)).order_by(line.bill_id, line.position)):
-        out.setdefault(r.bill_id, []).append(
-            views.BillLine(
-                component=r.component,
-                code=r.code,
-                description=r.description,
-                args=dict(r.args),
-                quantity=r.quantity,
-                unit=r.unit,
-                unit_price=r.unit_price,
-                amount=money.from_cents(r.amount_cents),
-            )
-        )
+        out.setdefault(r.bill_id, []).append(owed.line_view(r))
     return {bill_id: tuple(lines) for bill_id, lines in out.items()}
 
 
