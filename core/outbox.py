@@ -78,25 +78,30 @@ Handler = Callable[["Hub", Fact], None]
 # Every message a customer sends passes here several times, so each step is one statement, and written out.
 # Taking and closing a delivery need not survive a power cut (`synchronous_commit`): what is lost then is owed again,
 # and handlers run twice without harm. The work in between is committed in its own transactions, for good.
-_RECORD = text("""
-    WITH news AS MATERIALIZED (
-        SELECT nextval(pg_get_serial_sequence('fact', 'id')) AS id, place, name, key, CAST(payload AS jsonb) AS payload
-        FROM unnest(CAST(:names AS text[]), CAST(:keys AS text[]), CAST(:payloads AS text[]))
-            WITH ORDINALITY AS news(name, key, payload, place)
-    ), told AS (
+# Part of a statement that has `news (place, name, key, payload)`: the facts, and what is owed for them.
+TELLING = """numbered AS MATERIALIZED (
+        SELECT nextval(pg_get_serial_sequence('fact', 'id')) AS id, place, name, key, payload FROM news ORDER BY place
+    ), facts AS (
         INSERT INTO fact (id, name, order_key, payload, recorded_at)
-        SELECT id, name, key, payload, :now FROM news ORDER BY place
+        SELECT id, name, key, payload, :now FROM numbered ORDER BY place
     ), owed AS (
         INSERT INTO delivery (fact_id, subscriber, order_key, state, attempts, due_at)
-        SELECT news.id, asked.subscriber, news.key, 'OWED', 0, asked.due_at
+        SELECT numbered.id, asked.subscriber, numbered.key, 'OWED', 0, asked.due_at
         FROM unnest(CAST(:places AS bigint[]), CAST(:subscribers AS text[]), CAST(:due AS timestamptz[]))
-            AS asked(place, subscriber, due_at) JOIN news USING (place)
+            AS asked(place, subscriber, due_at) JOIN numbered USING (place)
         ORDER BY place
         RETURNING id, fact_id, subscriber
-    )
-    SELECT news.place, news.id AS fact_id, owed.id, owed.subscriber
-    FROM news LEFT JOIN owed ON owed.fact_id = news.id ORDER BY news.place, owed.id
-""")
+    )"""
+TOLD = """SELECT numbered.place, numbered.id AS fact_id, owed.id, owed.subscriber
+    FROM numbered LEFT JOIN owed ON owed.fact_id = numbered.id"""
+_RECORD = text(f"""
+    WITH news AS (
+        SELECT place, name, key, CAST(payload AS jsonb) AS payload
+        FROM unnest(CAST(:names AS text[]), CAST(:keys AS text[]), CAST(:payloads AS text[]))
+            WITH ORDINALITY AS news(name, key, payload, place)
+    ), {TELLING}
+    {TOLD} ORDER BY place, owed.id
+""")  # noqa: S608 - of our own words
 _CLAIM = text("""
     UPDATE delivery SET lease = :lease, leased_until = :until, attempts = delivery.attempts + 1
     FROM fact
@@ -171,11 +176,6 @@ def record_fact(session: Session, name: str, *, key: str, payload: Mapping[str, 
 
 def record_facts(session: Session, news: Sequence[News], *, now: datetime) -> list[int]:
     """This will write some facts in their order, as `record_fact` does each, in one statement; gives their ids."""
-    subscriptions = session.info.get("subscriptions", {})
-    asked: list[tuple[int, Subscriber]] = [
-        (place, each) for place, fact in enumerate(news, 1) for each in subscriptions.get(fact.name, ())
-    ]
-    by_name = {(place, each.name): each for place, each in asked}
     session.flush()  # a fact stands after the work it tells of
     rows = session.execute(
         _RECORD,
@@ -183,16 +183,32 @@ def record_facts(session: Session, news: Sequence[News], *, now: datetime) -> li
             "names": [fact.name for fact in news],
             "keys": [fact.key for fact in news],
             "payloads": [json.dumps(dict(fact.payload)) for fact in news],
-            "now": now,
-            "places": [place for place, _ in asked],
-            "subscribers": [each.name for _, each in asked],
-            "due": [now + timedelta(seconds=each.after) for _, each in asked],
+            **owing(session, news, now=now),
         },
     ).all()
-    bells = [
-        (row.id, by_name[row.place, row.subscriber]) for row in rows if row.id is not None and news[row.place - 1].bell
-    ]
-    urgent = [(delivery_id, each.queue) for delivery_id, each in bells if not each.after]
+    return rung(session, news, rows)
+
+
+def owing(session: Session, news: Sequence[News], *, now: datetime) -> dict[str, Any]:
+    """This will give the parameters of `TELLING` but the news itself: who is owed which of them, and when."""
+    asked = [(place, each) for place, fact in enumerate(news, 1) for each in _subscribed(session, fact.name)]
+    return {
+        "now": now,
+        "places": [place for place, _ in asked],
+        "subscribers": [each.name for _, each in asked],
+        "due": [now + timedelta(seconds=each.after) for _, each in asked],
+    }
+
+
+def rung(session: Session, news: Sequence[News], rows: Sequence[Any]) -> list[int]:
+    """This will see that the bells of what was told (the rows of `TOLD`) ring once committed; gives the facts' ids."""
+    urgent: list[tuple[int, str]] = []
+    for row in rows:
+        fact = news[row.place - 1]
+        if row.id is not None and fact.bell:
+            each = next(each for each in _subscribed(session, fact.name) if each.name == row.subscriber)
+            if not each.after:
+                urgent.append((row.id, each.queue))
     if urgent:
         ring = session.info["ring"]
         db.after_commit(session, lambda: ring(urgent))
@@ -280,6 +296,10 @@ def drain(hub: "Hub", *, limit: int = 10_000) -> int:
             deliver(hub, delivery_id)
             done += 1
     return done
+
+
+def _subscribed(session: Session, name: str) -> Sequence[Subscriber]:
+    return session.info.get("subscriptions", {}).get(name, ())  # type: ignore[no-any-return]
 
 
 def _before(earlier: Any) -> Any:

@@ -12,9 +12,10 @@ def book(hub: Hub, taken: turns.Taken) -> None:
     """This will open a request for a call back and tell its number."""
     now = hub.now()
     with hub.transaction() as session:
-        conversation, rows = turns.unanswered(session, taken)
-        if not rows:
+        held = turns.unanswered(session, taken)
+        if held is None:
             return
+        conversation, rows = held
         number = _request(hub, session, conversation, rows[-1].id)
         turns.answer(
             session,

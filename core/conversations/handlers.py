@@ -129,9 +129,10 @@ def _check_code(hub: Hub, taken: turns.Taken) -> bool:
     """A code never reaches the assistant: it is checked here, and only the outcome goes on."""
     now = hub.now()
     with hub.transaction() as session:
-        conversation, rows = turns.unanswered(session, taken)
-        if not rows:
+        held = turns.unanswered(session, taken)
+        if held is None:
             return False
+        conversation, rows = held
         assert taken.code_digest is not None
         checked = accounts_operations.check_verification(
             session,
@@ -183,9 +184,10 @@ def _as_verified(taken: turns.Taken) -> turns.Taken:
 def _store_answer(hub: Hub, taken: turns.Taken, found: ports.Answer) -> None:
     now = hub.now()
     with hub.transaction() as session:
-        conversation, rows = turns.unanswered(session, taken)
-        if not rows:
+        held = turns.unanswered(session, taken)
+        if held is None:
             return
+        conversation, rows = held
         if conversation.floor == "STAFF":
             # a person began to speak while the assistant was thinking: they have the floor
             turns.relay(session, conversation_id=conversation.id, rows=rows, now=now)
@@ -206,8 +208,11 @@ def _store_answer(hub: Hub, taken: turns.Taken, found: ports.Answer) -> None:
 def _say_delayed(hub: Hub, taken: turns.Taken) -> None:
     now = hub.now()
     with hub.transaction() as session:
-        conversation, rows = turns.unanswered(session, taken)
-        if not rows or conversation.delayed_at is not None or conversation.floor != "BOT":
+        held = turns.unanswered(session, taken)
+        if held is None:
+            return
+        conversation, rows = held
+        if conversation.delayed_at is not None or conversation.floor != "BOT":
             return
         if conversation.channel == "EMAIL" and _since(hub, taken) < _EMAIL_PATIENCE:
             return  # nobody waits for an e-mail by the second
@@ -228,9 +233,10 @@ def _give_up(hub: Hub, taken: turns.Taken, reason: Exception) -> None:
     logger.error("turn_given_up", extra={"conversation_id": taken.conversation_id, "reason": type(reason).__name__})
     now = hub.now()
     with hub.transaction() as session:
-        conversation, rows = turns.unanswered(session, taken)
-        if not rows:
+        held = turns.unanswered(session, taken)
+        if held is None:
             return
+        conversation, rows = held
         conversation.delayed_at = None
         handoffs.request_handoff(
             session,

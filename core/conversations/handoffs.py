@@ -63,7 +63,7 @@ def request_handoff(
     conversation.floor = "WAITING"
     session.flush()
     _tell(session, "handoff.requested", row, now)
-    touched = segments.touch(session, conversation=conversation, seqs=[], direction="IN", now=now, handed_off=True)
+    touched = segments.touch(session, conversation=conversation, now=now, handed_off=True)
     outbox.record_facts(session, [touched], now=now)
     return queries.handoff_of(row)
 

@@ -111,7 +111,7 @@ def mark_verified(
     row.customer_id = row.recognised_customer_id = customer_id
     row.level, row.verified_until = level, until
     session.flush()
-    outbox.record_facts(session, [segments.touch(session, conversation=row, seqs=[], direction="IN", now=now)], now=now)
+    outbox.record_facts(session, [segments.touch(session, conversation=row, now=now)], now=now)
 
 
 def change_contact(

@@ -6,25 +6,17 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import select
-from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
-from core import crypto, db, outbox, ports, redaction
+from core import crypto, ports, redaction
 from core.accounts import operations as accounts_operations
 from core.accounts import queries as accounts
-from core.conversations import keywords, models, segments, sending, threads
+from core.conversations import keywords, models, saying, sending, threads
 from core.conversations.house import house
 from core.settings import Settings
 
 LONGEST = 65_536
 _IN_DIALOGUE = timedelta(minutes=10)
-_INSERT = (
-    insert(db.table(models.MessageRow))
-    .on_conflict_do_nothing(
-        index_elements=["channel", "direction", "external_id"], index_where=models.MessageRow.external_id.is_not(None)
-    )
-    .returning(models.MessageRow.id)
-)
 
 
 @dataclass(frozen=True)
@@ -90,38 +82,23 @@ def receive_message(
         values["status"] = "KEYWORD"
     elif automatic or not answer:
         values["status"] = "SILENT"
-    values |= {
-        "conversation_id": conversation.id,
-        "seq": threads.next_seq(conversation, now),
-        "channel": inbound.channel,
-        "external_id": external_id,
-        "created_at": now,
-        "provider_at": inbound.provider_ts,
-    }
-    with session.no_autoflush:  # the conversation's changes go with those below, once
-        message_id = session.scalar(_INSERT, values)
-    if message_id is None:  # whoever held the lock brought it, or another sender did: the first one counts
-        session.expire(conversation)
-        return _known(session, inbound.channel, external_id)
-    conversation.last_inbound_at = now
-    touched = segments.touch(
+    waited_for = said is None and answer and not automatic
+    stored = saying.store(
         session,
         conversation=conversation,
-        seqs=[conversation.last_seq],
         direction="IN",
+        messages=[saying.Said({**values, "external_id": external_id, "provider_at": inbound.provider_ts})],
+        # a caller waits on the line: the call's own request answers
+        news=[saying.News("message.received", 0, bell=inbound.channel != "VOICE")] if waited_for else [],
         now=now,
         idle_seconds=settings.segment_idle,
     )
-    news = [touched]
-    if said is None and answer and not automatic:
-        ids = {"conversation_id": conversation.id, "message_id": message_id}
-        # a caller waits on the line: the call's own request answers
-        bell = inbound.channel != "VOICE"
-        news.insert(0, outbox.News("message.received", f"conversation:{conversation.id}", ids, bell=bell))
-    facts = outbox.record_facts(session, news, now=now)
+    if not stored.message_ids:  # another sender brought it: the first one counts
+        return _known(session, inbound.channel, external_id)
+    message_id = stored.message_ids[0]
     if said is not None:
         _heed(session, conversation, sender, message_id, said, values["text"], now, settings)
-    fact_id = facts[0] if len(news) > 1 else None
+    fact_id = stored.fact_ids[0] if waited_for else None
     return Received(
         conversation.id,
         conversation.token,
@@ -205,7 +182,6 @@ def _content(
     if len(text) > LONGEST:
         text = f"{text[:LONGEST]} […{len(text) - LONGEST}]"
     return {
-        "direction": "IN",
         "author": "CUSTOMER",
         "text": text,
         "subject": redaction.redact(_clean(inbound.subject)[:500])[0] if inbound.subject else None,

@@ -8,13 +8,12 @@ from datetime import date, datetime, timedelta
 from typing import Any
 
 from sqlalchemy import func, select
-from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
 from core import crypto, db, errors, outbox, ports, wording
 from core.accounts import operations as accounts_operations
 from core.accounts import queries as accounts
-from core.conversations import models, numbering, queries, segments, threads
+from core.conversations import models, numbering, queries, saying, threads
 from core.conversations.house import MEDIA
 from core.conversations.notice_proofs import AGAIN
 
@@ -25,9 +24,6 @@ NOT_ARRIVED = frozenset(["FAILED", "UNDELIVERED"])
 OPTED_OUT_CODES = frozenset(["21610", "channel.opted_out", "sms.opted_out", "recipient.opted_out"])
 _NOTICE_CHANNELS = {"OUTAGE": ("SMS", "WHATSAPP", "EMAIL"), "SERVICE": ("WHATSAPP", "EMAIL", "SMS")}
 _NOTICE_CHANNELS_ELSE = ("WHATSAPP", "SMS", "EMAIL")
-# every answer passes through these: they are made once
-_INSERT = insert(db.table(models.MessageRow)).returning(models.MessageRow.id)
-_OFFER = insert(db.table(models.ChoiceRow))
 
 
 @dataclass
@@ -78,22 +74,30 @@ def reply_in(
     conversation: models.ConversationRow,
     replies: Sequence[ports.Reply],
     author: str,
-    in_reply_to: int | None,
     now: datetime,
     house: wording.House,
+    in_reply_to: int | None = None,
+    answered: Sequence[models.MessageRow] = (),
     disclose: bool = False,
     intent: str | None = None,
 ) -> list[int]:
-    """This will do the same in a conversation that is held already."""
+    """This will do the same in a conversation that is held already, and mark the messages it answers."""
     said = list(replies)
     if disclose and conversation.disclosed_at is None and said:
         if conversation.channel != "VOICE":  # a call opens with it
             said.insert(0, ports.Reply("conversation.disclosure"))
         conversation.disclosed_at = now
     drafts = _drafts(said, conversation, house)
-    ids = [_store(session, conversation, draft, author=author, in_reply_to=in_reply_to, now=now) for draft in drafts]
-    _told(session, conversation, ids, now, intent)
-    return ids
+    return _store(
+        session,
+        conversation,
+        drafts,
+        author=author,
+        in_reply_to=answered[-1].id if answered else in_reply_to,
+        now=now,
+        answered=answered,
+        intent=intent,
+    )
 
 
 def send_once(
@@ -110,10 +114,8 @@ def send_once(
     known = session.scalar(select(models.MessageRow.id).where(models.MessageRow.notice_key == key))
     if known is not None:
         return known
-    draft = _drafts([reply], conversation, house)[0]
-    message_id = _store(session, conversation, draft, author="SYSTEM", in_reply_to=None, now=now, notice_key=key)
-    _told(session, conversation, [message_id], now, None)
-    return message_id
+    drafts = _drafts([reply], conversation, house)
+    return _store(session, conversation, drafts, author="SYSTEM", now=now, notice_key=key)[0]
 
 
 def send_text(
@@ -132,18 +134,7 @@ def send_text(
         return known
     draft = _Draft(kind=None, data={}, texts=[text], htmls=[None], ssmls=[html.escape(text)])
     draft.subject = _re(conversation.subject)
-    message_id = _store(
-        session,
-        conversation,
-        draft,
-        author=author,
-        in_reply_to=None,
-        now=now,
-        notice_key=key,
-        staff_name=staff_name,
-    )
-    _told(session, conversation, [message_id], now, None)
-    return message_id
+    return _store(session, conversation, [draft], author=author, now=now, notice_key=key, staff_name=staff_name)[0]
 
 
 def notify_customer(
@@ -250,18 +241,7 @@ def send_to(
     draft = _drafts([shown], conversation, house)[0]
     if hidden:
         draft.data = {**draft.data, "sealed": dict(hidden)}
-    message_id = _store(
-        session,
-        conversation,
-        draft,
-        author="SYSTEM",
-        in_reply_to=None,
-        now=now,
-        notice_key=key,
-        purpose=purpose,
-    )
-    _told(session, conversation, [message_id], now, None)
-    return message_id
+    return _store(session, conversation, [draft], author="SYSTEM", now=now, notice_key=key, purpose=purpose)[0]
 
 
 def record_delivery_status(
@@ -397,87 +377,67 @@ def _drafts(replies: Sequence[ports.Reply], conversation: models.ConversationRow
 def _store(
     session: Session,
     conversation: models.ConversationRow,
-    draft: _Draft,
+    drafts: Sequence[_Draft],
     *,
     author: str,
-    in_reply_to: int | None,
     now: datetime,
+    in_reply_to: int | None = None,
+    answered: Sequence[models.MessageRow] = (),
+    intent: str | None = None,
     notice_key: str | None = None,
     purpose: str | None = None,
     staff_name: str | None = None,
-) -> int:
-    message_id: int = session.execute(
-        _INSERT,
-        {
-            "conversation_id": conversation.id,
-            "seq": threads.next_seq(conversation, now),
-            "direction": "OUT",
-            "author": author,
-            "channel": conversation.channel,
-            "text": "\n\n".join(draft.texts),
-            "subject": draft.subject if conversation.channel == "EMAIL" else None,
-            "html": _html(draft) if conversation.channel == "EMAIL" else None,
-            "ssml": " ".join(draft.ssmls) if conversation.channel == "VOICE" else None,
-            "kind": draft.kind,
-            "data": dict(draft.data),
-            "attachments": [],
-            "headers": {},
-            "redacted": False,
-            "status": "SENT" if conversation.channel in FETCHED else "OWED",
-            "status_at": now,
-            "in_reply_to": in_reply_to,
-            "created_at": now,
-            "notice_key": notice_key,
-            "purpose": purpose,
-            "staff_name": staff_name,
-        },
-    ).scalar_one()
-    if draft.choices:
-        numbered = zip(numbering.numbers([c.label for c in draft.choices]), draft.choices, strict=True)
-        session.execute(
-            _OFFER,
-            [
-                {
-                    "token": crypto.token(12),
-                    "conversation_id": conversation.id,
-                    "message_id": message_id,
-                    "number": number,
-                    "label": choice.label,
-                    "payload": choice.payload,
-                    "expires_at": now + threads.IDLE[conversation.channel],
-                }
-                for number, choice in numbered
-            ],
-        )
-    return message_id
-
-
-def _told(
-    session: Session, conversation: models.ConversationRow, ids: Sequence[int], now: datetime, intent: str | None
-) -> None:
-    """What was stored is owed to its channel, and the CRM will hear of it; an open page is woken to fetch what is new
+) -> list[int]:
+    """What is stored is owed to its channel, and the CRM will hear of it; an open page is woken to fetch what is new
     (one that is not woken looks again by itself).
     """
-    if not ids:
-        return
-    seqs = range(conversation.last_seq - len(ids) + 1, conversation.last_seq + 1)
-    touched = segments.touch(
-        session, conversation=conversation, seqs=list(seqs), direction="OUT", now=now, intent=intent
+    if not drafts:
+        return []
+    channel = conversation.channel
+    every = {
+        "author": author,
+        "status": "SENT" if channel in FETCHED else "OWED",
+        "status_at": now,
+        "in_reply_to": in_reply_to,
+        "notice_key": notice_key,
+        "purpose": purpose,
+        "staff_name": staff_name,
+    }
+    stored = saying.store(
+        session,
+        conversation=conversation,
+        direction="OUT",
+        messages=[saying.Said({**every, **_content(draft, channel)}, _offered(draft)) for draft in drafts],
+        news=[] if channel in FETCHED else [saying.News("message.owed", n) for n in range(len(drafts))],
+        now=now,
+        expires_at=now + threads.IDLE[channel],
+        answered=answered,
+        intent=intent,
     )
-    owed = [
-        outbox.News(
-            "message.owed",
-            f"conversation:{conversation.id}",
-            {"conversation_id": conversation.id, "message_id": message_id},
-        )
-        for message_id in ids
-        if conversation.channel not in FETCHED
-    ]
-    outbox.record_facts(session, [*owed, touched], now=now)
     publish = session.info.get("publish")
-    if publish is not None and conversation.channel == "WEB":
+    if publish is not None and channel == "WEB":
         identity = session.get_one(models.ChannelIdentityRow, conversation.identity_id)
-        db.after_commit(session, lambda: publish(f"chat:{identity.value}", str(ids[-1])))
+        db.after_commit(session, lambda: publish(f"chat:{identity.value}", str(stored.message_ids[-1])))
+    return list(stored.message_ids)
+
+
+def _content(draft: _Draft, channel: str) -> dict[str, Any]:
+    return {
+        "text": "\n\n".join(draft.texts),
+        "subject": draft.subject if channel == "EMAIL" else None,
+        "html": _html(draft) if channel == "EMAIL" else None,
+        "ssml": " ".join(draft.ssmls) if channel == "VOICE" else None,
+        "kind": draft.kind,
+        "data": dict(draft.data),
+    }
+
+
+def _offered(draft: _Draft) -> list[dict[str, Any]]:
+    numbers = numbering.numbers([choice.label for choice in draft.choices])
+    return [
+        {"token": crypto.token(12), "number": number, "label": choice.label, "payload": choice.payload}
+        for number, choice in zip(numbers, draft.choices, strict=True)
+    ]
 
 
 def _html(draft: _Draft) -> str | None:

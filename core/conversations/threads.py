@@ -104,8 +104,13 @@ def lock_conversation(session: Session, conversation_id: int) -> Found:
     row, identity = session.execute(
         _HOLD, {"conversation_id": conversation_id}, execution_options={"populate_existing": True}
     ).one()
-    session.info["spoken_to"] = identity  # kept at hand: whoever wakes the page needs it again
+    remember(session, identity)
     return Found(row, identity)
+
+
+def remember(session: Session, identity: models.ChannelIdentityRow) -> None:
+    """This will keep at hand whom a session speaks to: whoever wakes the page needs it again."""
+    session.info["spoken_to"] = identity
 
 
 def find(session: Session, *, sender: Sender, thread_hint: str | None, now: datetime) -> models.ConversationRow | None:
@@ -167,10 +172,3 @@ def close(row: models.ConversationRow, now: datetime) -> None:
     """This will close a conversation; whatever was proven in it ends with it."""
     row.status, row.closed_at = "CLOSED", now
     row.level, row.verified_until = 0, None
-
-
-def next_seq(row: models.ConversationRow, now: datetime) -> int:
-    """This will take the next number of a conversation that is held."""
-    row.last_seq += 1
-    row.last_message_at = max(row.last_message_at, now)
-    return row.last_seq

@@ -9,8 +9,9 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 
-from sqlalchemy import ARRAY, BigInteger, any_, bindparam, select
+from sqlalchemy import ARRAY, BigInteger, Executable, any_, bindparam, select
 from sqlalchemy import text as sql
 from sqlalchemy.orm import Session, attributes
 
@@ -24,20 +25,18 @@ _LONGEST_BURST = 5  # times the quiet time: then a customer who never stops is a
 CALLBACK = "/hub_callback"
 IDENTITY_VERIFIED = "/identity_verified"
 
-# every turn passes through these: they are made once
+# Every turn passes through these: they are made once. Conversation and messages are held in one statement: whatever
+# another transaction changed while this one waited is looked at again, since both are locked.
 _WAITING = (
-    select(models.MessageRow)
-    .where(models.MessageRow.conversation_id == bindparam("conversation_id"), models.MessageRow.status == "RECEIVED")
+    select(models.ConversationRow, models.ChannelIdentityRow, models.MessageRow)
+    .join(models.ChannelIdentityRow, models.ChannelIdentityRow.id == models.ConversationRow.identity_id)
+    .join(models.MessageRow, models.MessageRow.conversation_id == models.ConversationRow.id)
+    .where(models.ConversationRow.id == bindparam("conversation_id"), models.MessageRow.status == "RECEIVED")
     .order_by(models.MessageRow.seq)
     .limit(50)
+    .with_for_update(of=(models.ConversationRow, models.MessageRow))
 )
-_UNANSWERED = (
-    select(models.MessageRow)
-    .where(
-        models.MessageRow.id == any_(bindparam("ids", type_=ARRAY(BigInteger))), models.MessageRow.status == "RECEIVED"
-    )
-    .order_by(models.MessageRow.seq)
-)
+_UNANSWERED = _WAITING.where(models.MessageRow.id == any_(bindparam("ids", type_=ARRAY(BigInteger))))
 _SETTLE = sql(
     "UPDATE conversation SET turn_id = :turn WHERE id = :held RETURNING set_config('synchronous_commit', 'off', true)"
 )
@@ -68,11 +67,10 @@ def take(session: Session, *, conversation_id: int, message_id: int, settings: S
 
     Later: the customer is still writing. Danger, messages for a person, and messages without words are dealt with here.
     """
-    found = threads.lock_conversation(session, conversation_id)
-    conversation = found.conversation
-    waiting = _waiting(session, conversation_id)
-    if not waiting or waiting[0].id > message_id:
+    held = _held(session, _WAITING, conversation_id=conversation_id)
+    if held is None or held[1][0].id > message_id:
         return None
+    conversation, waiting = held
     settled = _settled(conversation, waiting)
     if settled is None:
         _await_quiet(conversation, waiting, settings, now)
@@ -124,14 +122,12 @@ def answer(
     intent: str | None = None,
 ) -> list[int]:
     """This will send replies to messages of a conversation that is held, and mark those answered, in one go."""
-    for row in rows:
-        row.status, row.status_at = "ANSWERED", now
     return sending.reply_in(
         session,
         conversation=conversation,
         replies=replies,
         author=author,
-        in_reply_to=rows[-1].id if rows else None,
+        answered=rows,
         now=now,
         house=house(settings),
         disclose=disclose,
@@ -139,11 +135,11 @@ def answer(
     )
 
 
-def unanswered(session: Session, taken: Taken) -> tuple[models.ConversationRow, list[models.MessageRow]]:
-    """This will hold the conversation and give those messages of a turn that nobody has answered meanwhile."""
-    conversation = threads.lock_conversation(session, taken.conversation_id).conversation
-    rows = session.scalars(_UNANSWERED, {"ids": list(taken.message_ids)}, execution_options={"populate_existing": True})
-    return conversation, list(rows)
+def unanswered(session: Session, taken: Taken) -> tuple[models.ConversationRow, list[models.MessageRow]] | None:
+    """This will hold the conversation and those messages of a turn that nobody has answered meanwhile; None when there
+    are none.
+    """
+    return _held(session, _UNANSWERED, conversation_id=taken.conversation_id, ids=list(taken.message_ids))
 
 
 def relay(session: Session, *, conversation_id: int, rows: Sequence[models.MessageRow], now: datetime) -> None:
@@ -171,8 +167,14 @@ def person() -> ports.Choice:
     return ports.Choice("choice.person", "/talk_to_human")
 
 
-def _waiting(session: Session, conversation_id: int) -> list[models.MessageRow]:
-    return list(session.scalars(_WAITING, {"conversation_id": conversation_id}))
+def _held(
+    session: Session, statement: Executable, **wanted: Any
+) -> tuple[models.ConversationRow, list[models.MessageRow]] | None:
+    rows = session.execute(statement, wanted, execution_options={"populate_existing": True}).all()
+    if not rows:
+        return None
+    threads.remember(session, rows[0][1])
+    return rows[0][0], [row[2] for row in rows]
 
 
 def _settle(session: Session, conversation: models.ConversationRow, turn_id: str) -> None:
