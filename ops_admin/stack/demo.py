@@ -225,8 +225,9 @@ class Stack:
         actions = self._own("actions", "actions", "--port", str(self.ports["actions"]), probe=self.ports["actions"])
         box = self._own("sandbox", "sandbox", "--port", str(sandbox), probe=sandbox)
         site = self._own("web", "web", "--port", str(web), probe=web)
-        self._own("worker", "worker", "--queues", "turns,default")
-        self._own("crm-worker", "worker", "--queues", "crm", "--threads", "4", "--no-clock", niceness=5)
+        # who is on the page or on the line goes first, then who wrote a text, then the CRM
+        self._own("worker", "worker", "--queues", "turns,default", niceness=3)
+        self._own("crm-worker", "worker", "--queues", "crm", "--threads", "4", "--no-clock", niceness=8)
         for child, seconds in ((actions, 60), (box, 60), (site, 60), *((each, 180) for each in assistants)):
             self.supervisor.wait_ready(child, seconds)
 
