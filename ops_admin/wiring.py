@@ -53,7 +53,7 @@ def build_web(settings: Settings) -> tuple[Hub, Doors]:
     wakes = wakeups.Wakeups(settings.redis_url)
     hub = _build(settings, wakes, pool_size=30)
     doors = (
-        web_chat_web.blueprint(lane.beside(hub), wakes, signed_in=lambda request: _signed_in(hub)),
+        web_chat_web.blueprint(lane.beside(hub), wakes, signed_in=lambda request: _signed_in(hub, request)),
         sms_web.blueprint(hub),
         whatsapp_web.blueprint(hub),
         email_web.blueprint(hub),
@@ -107,8 +107,10 @@ def _answers(wakes: wakeups.Wakeups) -> bool:
         return False
 
 
-def _signed_in(hub: Hub) -> int | None:
+def _signed_in(hub: Hub, request: flask.Request) -> int | None:
     """The customer behind a chat on our own website: the portal's session says who."""
+    if portal_visitor.COOKIE not in request.cookies:
+        return None
     with hub.transaction() as session:
         visitor = portal_visitor.find(hub, session)
     return visitor.customer.id if visitor else None

@@ -192,7 +192,8 @@ def _store_answer(hub: Hub, taken: turns.Taken, found: ports.Answer) -> None:
             # a person began to speak while the assistant was thinking: they have the floor
             turns.relay(session, conversation_id=conversation.id, rows=rows, now=now)
             return
-        conversation.delayed_at = None
+        if conversation.delayed_at is not None:
+            conversation.delayed_at = None
         turns.answer(
             session,
             conversation,

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ARRAY, BigInteger, Executable, any_, bindparam, select
+from sqlalchemy import ARRAY, BigInteger, Executable, Row, any_, bindparam, select
 from sqlalchemy import text as sql
 from sqlalchemy.orm import Session, attributes
 
@@ -37,16 +37,20 @@ _WAITING = (
     .with_for_update(of=(models.ConversationRow, models.MessageRow))
 )
 _UNANSWERED = _WAITING.where(models.MessageRow.id == any_(bindparam("ids", type_=ARRAY(BigInteger))))
-_SETTLE = sql(
-    "UPDATE conversation SET turn_id = :turn WHERE id = :held RETURNING set_config('synchronous_commit', 'off', true)"
-)
-_OFFERED = sql("""
+# The turn is settled; beside it, what was offered since the customer's message before. Nothing was said or done yet, so
+# this alone need not wait for the disk.
+_SETTLE = sql("""
+    WITH settled AS (
+        UPDATE conversation SET turn_id = :turn WHERE id = :conversation_id
+        RETURNING id, set_config('synchronous_commit', 'off', true)
+    )
     SELECT choice.number, choice.label, choice.payload, choice.message_id
-    FROM choice JOIN message ON message.id = choice.message_id
-    WHERE choice.conversation_id = :conversation_id AND choice.expires_at > :now AND message.seq < :seq
-      AND message.seq > (
-        SELECT coalesce(max(seq), 0) FROM message
-        WHERE conversation_id = :conversation_id AND direction = 'IN' AND seq < :seq)
+    FROM settled LEFT JOIN (
+        choice JOIN message ON message.id = choice.message_id AND choice.expires_at > :now AND message.seq < :seq
+            AND message.seq > (
+                SELECT coalesce(max(seq), 0) FROM message
+                WHERE conversation_id = :conversation_id AND direction = 'IN' AND seq < :seq)
+    ) ON choice.conversation_id = settled.id
     ORDER BY message.seq DESC, choice.number
 """)
 
@@ -83,16 +87,15 @@ def take(session: Session, *, conversation_id: int, message_id: int, settings: S
     if conversation.floor != "BOT":
         relay(session, conversation_id=conversation_id, rows=run, now=now)
         return None
-    payload = run[0].payload
-    if payload is None and run[0].code_digest is None:
-        payload = _chosen(session, conversation, run, text, now)
-    if payload is None and run[0].code_digest is None:
-        problem = _unspeakable(run, text)
-        if problem is not None:
-            answer(session, conversation, run, [problem], author="SYSTEM", settings=settings, now=now)
-            return None
+    payload, in_words = run[0].payload, run[0].payload is None and run[0].code_digest is None
+    problem = _unspeakable(run, text) if in_words else None
+    if problem is not None:
+        answer(session, conversation, run, [problem], author="SYSTEM", settings=settings, now=now)
+        return None
     turn_id = str(run[-1].id)
-    _settle(session, conversation, turn_id)
+    offered = _settle(session, conversation, turn_id, seq=run[0].seq, now=now)
+    if in_words and len(run) == 1:
+        payload = _chosen(offered, text, numbered=conversation.channel != "WEB")
     return Taken(
         conversation_id,
         tuple(row.id for row in run),
@@ -177,10 +180,13 @@ def _held(
     return rows[0][0], [row[2] for row in rows]
 
 
-def _settle(session: Session, conversation: models.ConversationRow, turn_id: str) -> None:
-    """Nothing was said or done yet, so this alone need not wait for the disk."""
-    session.execute(_SETTLE, {"held": conversation.id, "turn": turn_id})
+def _settle(
+    session: Session, conversation: models.ConversationRow, turn_id: str, *, seq: int, now: datetime
+) -> Sequence[Row[Any]]:
+    """Take the turn that starts at a message; gives the choices last offered before it."""
+    rows = session.execute(_SETTLE, {"conversation_id": conversation.id, "turn": turn_id, "seq": seq, "now": now}).all()
     attributes.set_committed_value(conversation, "turn_id", turn_id)
+    return [row for row in rows if row.message_id is not None and row.message_id == rows[0].message_id]
 
 
 def _settled(conversation: models.ConversationRow, waiting: Sequence[models.MessageRow]) -> int | None:
@@ -306,26 +312,18 @@ def number_of(text: str) -> int | None:
     return int(word) if re.fullmatch("[1-9][0-9]?", word) else _ORDINALS.get(word)
 
 
-def _chosen(
-    session: Session,
-    conversation: models.ConversationRow,
-    run: Sequence[models.MessageRow],
-    text: str,
-    now: datetime,
-) -> str | None:
+def _chosen(offered: Sequence[Row[Any]], text: str, *, numbered: bool) -> str | None:
     """The payload of the choice a customer named by its label or, where choices are numbered, by its number.
 
     Only what was offered since the customer's message before counts: "5" after that is an answer to something else.
     """
-    if len(run) != 1 or not 0 < len(text) <= 80:
+    if not 0 < len(text) <= 80:
         return None
-    number = number_of(text) if conversation.channel != "WEB" else None
-    offered = session.execute(_OFFERED, {"conversation_id": conversation.id, "now": now, "seq": run[0].seq}).all()
-    last = [row for row in offered if row.message_id == offered[0].message_id]
-    for row in last:
+    for row in offered:
         if _plain(row.label) == _plain(text):
             return str(row.payload)
-    return next((str(row.payload) for row in last if row.number == number), None)
+    number = number_of(text) if numbered else None
+    return next((str(row.payload) for row in offered if row.number == number), None)
 
 
 def _plain(text: str) -> str:

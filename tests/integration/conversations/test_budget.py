@@ -10,7 +10,7 @@ from core import db, outbox
 from core.hub import Hub
 from tests.integration.conversations.conftest import World
 
-RECEIVE, ANSWER, DELIVER = 3, 7, 10
+RECEIVE, ANSWER, DELIVER = 3, 6, 10
 
 
 @contextmanager
