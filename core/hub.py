@@ -11,7 +11,7 @@ from sqlalchemy import Connection
 from sqlalchemy.orm import Session, sessionmaker
 
 from core import db, ports
-from core.outbox import Subscriber
+from core.outbox import Lane, Subscriber
 from core.settings import Settings
 
 Bell = tuple[int, str]  # (delivery id, queue)
@@ -43,11 +43,17 @@ class Hub:
     subscriptions: Mapping[str, tuple[Subscriber, ...]] = field(default_factory=dict)
     ring: Callable[[Sequence[Bell]], None] = _silent
     ring_later: Callable[[Sequence[Bell], float], None] = _silent_later
+    lane: Lane | None = None  # runs some deliveries in this very process
     publish: Callable[[str, str], None] = _unheard  # wake-ups for open pages: (topic, text); never the truth itself
 
     def transaction(self) -> AbstractContextManager[Session]:
         """This will open the one transaction of an edge."""
-        info: dict[str, Any] = {"subscriptions": self.subscriptions, "ring": self.ring, "publish": self.publish}
+        info: dict[str, Any] = {
+            "subscriptions": self.subscriptions,
+            "ring": self.ring,
+            "lane": self.lane,
+            "publish": self.publish,
+        }
         return db.transaction(self.sessions, **info)
 
     def single(self) -> AbstractContextManager[Connection]:

@@ -5,11 +5,12 @@ is done; the queue carries only the delivery's id (the bell, not the letter), an
 heard. Deliveries of one subscriber and order key run one at a time, in the order they were written.
 """
 
+import functools
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import redis
 from sqlalchemy import CheckConstraint, ForeignKey, Index, exists, func, select, text, update
@@ -85,14 +86,22 @@ TELLING = """numbered AS MATERIALIZED (
         INSERT INTO fact (id, name, order_key, payload, recorded_at)
         SELECT id, name, key, payload, :now FROM numbered ORDER BY place
     ), owed AS (
-        INSERT INTO delivery (fact_id, subscriber, order_key, state, attempts, due_at)
-        SELECT numbered.id, asked.subscriber, numbered.key, 'OWED', 0, asked.due_at
-        FROM unnest(CAST(:places AS bigint[]), CAST(:subscribers AS text[]), CAST(:due AS timestamptz[]))
-            AS asked(place, subscriber, due_at) JOIN numbered USING (place)
+        INSERT INTO delivery (fact_id, subscriber, order_key, state, attempts, due_at, lease, leased_until)
+        SELECT numbered.id, asked.subscriber, numbered.key, 'OWED', CASE WHEN first.lease IS NULL THEN 0 ELSE 1 END,
+            asked.due_at, first.lease, CASE WHEN first.lease IS NOT NULL THEN :leased_until END
+        FROM unnest(CAST(:places AS bigint[]), CAST(:subscribers AS text[]), CAST(:due AS timestamptz[]),
+                CAST(:leases AS text[])) AS asked(place, subscriber, due_at, lease)
+            JOIN numbered USING (place)
+            LEFT JOIN LATERAL (
+                SELECT asked.lease WHERE asked.lease IS NOT NULL AND NOT EXISTS (
+                    SELECT FROM delivery AS earlier
+                    WHERE earlier.subscriber = asked.subscriber AND earlier.order_key = numbered.key
+                      AND earlier.state = 'OWED')) AS first ON true
         ORDER BY place
-        RETURNING id, fact_id, subscriber
+        RETURNING id, fact_id, subscriber, lease
     )"""
-TOLD = """SELECT numbered.place, numbered.id AS fact_id, owed.id, owed.subscriber
+TOLD = """SELECT numbered.place, numbered.id AS fact_id, numbered.key, numbered.payload,
+        owed.id, owed.subscriber, owed.lease
     FROM numbered LEFT JOIN owed ON owed.fact_id = numbered.id"""
 _RECORD = text(f"""
     WITH news AS (
@@ -116,6 +125,10 @@ _CLAIM = text("""
         FOR UPDATE OF owed SKIP LOCKED)
     RETURNING delivery.subscriber, delivery.attempts, fact.id, fact.name, fact.order_key, fact.payload,
         fact.recorded_at, set_config('synchronous_commit', 'off', true)
+""")
+_HAND_BACK = text("""
+    UPDATE delivery SET lease = NULL, leased_until = NULL, attempts = attempts - 1 WHERE id = :id AND lease = :lease
+    RETURNING set_config('synchronous_commit', 'off', true)
 """)
 _CLOSE = text("""
     WITH closed AS (
@@ -154,6 +167,27 @@ class Subscriber:
 
 
 @dataclass(frozen=True)
+class Claimed:
+    """A delivery somebody holds: nobody else runs it until the lease runs out."""
+
+    delivery_id: int
+    lease: str
+    subscriber: str
+    fact: Fact
+    attempts: int
+
+
+class Lane(Protocol):
+    """Who runs deliveries right where their facts are written: it has them claimed before others hear of them."""
+
+    def wants(self, queue: str) -> bool:
+        """This will say whether a delivery of this queue would be run here, now."""
+
+    def run(self, claimed: Claimed) -> None:
+        """This will run a delivery that is held, or hand it back."""
+
+
+@dataclass(frozen=True)
 class News:
     """A fact that is about to be recorded. `key` orders: see `record_fact`.
 
@@ -186,26 +220,39 @@ def record_facts(session: Session, news: Sequence[News], *, now: datetime) -> li
             **owing(session, news, now=now),
         },
     ).all()
-    return rung(session, news, rows)
+    return rung(session, news, rows, now=now)
 
 
 def owing(session: Session, news: Sequence[News], *, now: datetime) -> dict[str, Any]:
     """This will give the parameters of `TELLING` but the news itself: who is owed which of them, and when."""
-    asked = [(place, each) for place, fact in enumerate(news, 1) for each in _subscribed(session, fact.name)]
+    lane: Lane | None = session.info.get("lane")
+    asked = [(place, fact, each) for place, fact in enumerate(news, 1) for each in _subscribed(session, fact.name)]
     return {
         "now": now,
-        "places": [place for place, _ in asked],
-        "subscribers": [each.name for _, each in asked],
-        "due": [now + timedelta(seconds=each.after) for _, each in asked],
+        "places": [place for place, _, _ in asked],
+        "subscribers": [each.name for _, _, each in asked],
+        "due": [now + timedelta(seconds=each.after) for _, _, each in asked],
+        "leases": [
+            crypto.token(9) if lane and fact.bell and not each.after and lane.wants(each.queue) else None
+            for _, fact, each in asked
+        ],
+        "leased_until": now + LEASE,
     }
 
 
-def rung(session: Session, news: Sequence[News], rows: Sequence[Any]) -> list[int]:
-    """This will see that the bells of what was told (the rows of `TOLD`) ring once committed; gives the facts' ids."""
+def rung(session: Session, news: Sequence[News], rows: Sequence[Any], *, now: datetime) -> list[int]:
+    """This will see that what was told (the rows of `TOLD`) is run here, or its bells ring, once it is committed; gives
+    the facts' ids.
+    """
     urgent: list[tuple[int, str]] = []
     for row in rows:
         fact = news[row.place - 1]
-        if row.id is not None and fact.bell:
+        if row.lease is not None:
+            held = Claimed(
+                row.id, row.lease, row.subscriber, Fact(row.fact_id, fact.name, row.key, row.payload, now), 1
+            )
+            db.after_commit(session, functools.partial(session.info["lane"].run, held))
+        elif row.id is not None and fact.bell:
             each = next(each for each in _subscribed(session, fact.name) if each.name == row.subscriber)
             if not each.after:
                 urgent.append((row.id, each.queue))
@@ -218,11 +265,14 @@ def rung(session: Session, news: Sequence[News], rows: Sequence[Any]) -> list[in
 def deliver(hub: "Hub", delivery_id: int) -> str:
     """This will run one owed delivery, if it is due, free, and first of its key. Gives what became of it."""
     claimed = _claim(hub, delivery_id)
-    if claimed is None:
-        return "SKIPPED"
-    lease, subscriber, fact, attempts = claimed
+    return "SKIPPED" if claimed is None else run(hub, claimed)
+
+
+def run(hub: "Hub", claimed: Claimed) -> str:
+    """This will run a delivery that is held. Gives what became of it."""
+    delivery_id, lease, subscriber, attempts = claimed.delivery_id, claimed.lease, claimed.subscriber, claimed.attempts
     try:
-        hub.subscriber(subscriber).handler(hub, fact)
+        hub.subscriber(subscriber).handler(hub, claimed.fact)
     except errors.Later as later:
         return _postpone(hub, delivery_id, lease, later.seconds, None, count=False)
     except errors.ProviderError as exc:
@@ -240,6 +290,13 @@ def deliver(hub: "Hub", delivery_id: int) -> str:
             return _postpone(hub, delivery_id, lease, _back_off(attempts), type(exc).__name__)
         return _close(hub, delivery_id, lease, "DEAD", f"{type(exc).__name__}: {exc}"[:500])
     return _close(hub, delivery_id, lease, "DONE", None)
+
+
+def hand_back(hub: "Hub", claimed: Claimed) -> None:
+    """This will let somebody else run a delivery that is held and was not begun."""
+    with hub.single() as connection:
+        connection.execute(_HAND_BACK, {"id": claimed.delivery_id, "lease": claimed.lease})
+    hub.ring([(claimed.delivery_id, hub.subscriber(claimed.subscriber).queue)])
 
 
 def list_due(session: Session, *, now: datetime, limit: int = 500) -> list[tuple[int, str]]:
@@ -311,7 +368,7 @@ def _before(earlier: Any) -> Any:
     )
 
 
-def _claim(hub: "Hub", delivery_id: int) -> tuple[str, str, Fact, int] | None:
+def _claim(hub: "Hub", delivery_id: int) -> Claimed | None:
     now = hub.now()
     lease = crypto.token(9)
     with hub.single() as connection:
@@ -320,7 +377,8 @@ def _claim(hub: "Hub", delivery_id: int) -> tuple[str, str, Fact, int] | None:
         ).one_or_none()
     if row is None:
         return None
-    return lease, row.subscriber, Fact(row.id, row.name, row.order_key, row.payload, row.recorded_at), row.attempts
+    fact = Fact(row.id, row.name, row.order_key, row.payload, row.recorded_at)
+    return Claimed(delivery_id, lease, row.subscriber, fact, row.attempts)
 
 
 def _close(hub: "Hub", delivery_id: int, lease: str, state: str, error: str | None) -> str:

@@ -1,12 +1,12 @@
 """The short way to an answer: the process that took a message in answers it, while it has a thread free.
 
-What is owed stays owed in PostgreSQL as ever; only the bell rings here instead of at a worker. When every thread is
-taken, or this process dies, the workers have it.
+What is owed stays owed in PostgreSQL as ever; it is only claimed as it is written, and no bell rings. When every thread
+is taken, a worker has it; when this process dies, the sweep finds it once the lease has run out.
 """
 
 import dataclasses
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 from core import log, outbox
@@ -19,25 +19,52 @@ _QUEUE = "turns"
 
 
 def beside(hub: Hub, *, threads: int = THREADS) -> Hub:
-    """This will give a door, whose customers wait, a hub that rings for their turns in this very process."""
-    pool = ThreadPoolExecutor(threads, thread_name_prefix="lane")
-    free = threading.BoundedSemaphore(threads)
+    """This will give a door, whose customers wait, a hub that runs their turns in this very process."""
+    return _Lane(hub, threads).hub
 
-    def ring(bells: Sequence[Bell]) -> None:
-        elsewhere = [bell for bell in bells if bell[1] != _QUEUE or not free.acquire(blocking=False)]
+
+class _Lane:
+    def __init__(self, hub: Hub, threads: int) -> None:
+        self.hub = dataclasses.replace(hub, lane=self, ring_later=self._ring_later)
+        self._workers = hub
+        self._pool = ThreadPoolExecutor(threads, thread_name_prefix="lane")
+        self._lock = threading.Lock()
+        self._free = threads
+
+    def wants(self, queue: str) -> bool:
+        return queue == _QUEUE and self._free > 0
+
+    def run(self, claimed: outbox.Claimed) -> None:
+        if not self._start(lambda: outbox.run(self.hub, claimed)):  # somebody was quicker
+            outbox.hand_back(self._workers, claimed)
+
+    def _ring_later(self, bells: Sequence[Bell], seconds: float) -> None:
+        """A customer who may still be writing is waited for here as well."""
         for bell in bells:
-            if bell not in elsewhere:
-                pool.submit(run, bell[0])
-        if elsewhere:
-            hub.ring(elsewhere)
+            if bell[1] != _QUEUE:
+                self._workers.ring_later([bell], seconds)
+                continue
+            timer = threading.Timer(seconds, self._ring, [bell])
+            timer.daemon = True  # whoever shuts down need not wait: the sweep finds what is due
+            timer.start()
 
-    def run(delivery_id: int) -> None:
+    def _ring(self, bell: Bell) -> None:
+        if not self._start(lambda: outbox.deliver(self.hub, bell[0])):
+            self._workers.ring([bell])
+
+    def _start(self, work: Callable[[], object]) -> bool:
+        with self._lock:
+            if not self._free:
+                return False
+            self._free -= 1
+        self._pool.submit(self._work, work)
+        return True
+
+    def _work(self, work: Callable[[], object]) -> None:
         try:
-            outbox.deliver(here, delivery_id)
+            work()
         except Exception:  # the sweep rings again; a thread that died would answer nobody any more
-            logger.exception("lane_failed", extra={"delivery_id": delivery_id})
+            logger.exception("lane_failed")
         finally:
-            free.release()
-
-    here = dataclasses.replace(hub, ring=ring)
-    return here
+            with self._lock:
+                self._free += 1

@@ -140,7 +140,7 @@ def store(
     for row in answered:
         attributes.set_committed_value(row, "status", "ANSWERED")
         attributes.set_committed_value(row, "status_at", now)
-    return Stored(rows[0].message_ids, outbox.rung(session, told, rows))
+    return Stored(rows[0].message_ids, outbox.rung(session, told, rows, now=now))
 
 
 def _placed(values: Sequence[Mapping[str, Any]]) -> Iterator[dict[str, Any]]:

@@ -62,7 +62,40 @@ def test_a_free_thread_answers_here_and_the_rest_goes_to_the_workers(
     assert any(say(door, visitor) and slow.thinking.acquire(timeout=0.2) for visitor in later)  # free again
 
 
+def test_a_lane_that_is_full_by_the_time_hands_back_what_it_claimed(committed_hub: Callable[..., FakeHub]) -> None:
+    rung: list[tuple[int, str]] = []
+    slow = Slow()
+    hub = committed_hub(assistant=slow, ring=rung.extend)
+    hub = hub.with_(settings=hub.settings.model_copy(update={"burst_chat": 0.0}))
+    door = lane.beside(hub, threads=1)
+    with door.transaction() as session:
+        inbound = [
+            conversations.Inbound("WEB", "VISITOR", name, None, text="hello", client_id=name) for name in ("one", "two")
+        ]
+        for each in inbound:  # both are claimed before either is begun
+            conversations.receive_message(session, inbound=each, now=hub.now(), settings=hub.settings)
+    assert slow.thinking.acquire(timeout=20)
+    assert [queue for _, queue in rung] == ["turns"]
+    slow.go_on.set()
+    assert outbox.deliver(hub, rung[0][0]) == "DONE"  # no lease stands in the way
+
+
+def test_who_may_still_be_writing_is_waited_for_here(committed_hub: Callable[..., FakeHub]) -> None:
+    rung: list[tuple[int, str]] = []
+    slow = Slow()
+    hub = committed_hub(assistant=slow, ring=rung.extend)
+    hub = hub.with_(settings=hub.settings.model_copy(update={"burst_chat": 0.2}))
+    say(lane.beside(hub), "first")
+    assert not slow.thinking.acquire(timeout=0.1)
+    hub.clock.move(seconds=1)
+    assert slow.thinking.acquire(timeout=20)
+    slow.go_on.set()
+    assert rung == []
+
+
 def test_what_is_no_turn_rings_where_it_always_did(hub: FakeHub) -> None:
     rung: list[tuple[int, str]] = []
-    lane.beside(hub.with_(ring=rung.extend)).ring([(7, "crm"), (8, "default")])
-    assert rung == [(7, "crm"), (8, "default")]
+    door = lane.beside(hub.with_(ring=rung.extend, ring_later=lambda bells, seconds: rung.extend(bells)))
+    door.ring([(7, "crm"), (8, "default")])
+    door.ring_later([(9, "crm")], 1.0)
+    assert rung == [(7, "crm"), (8, "default"), (9, "crm")]
