@@ -131,13 +131,16 @@ class Block:
         if isinstance(self._values, list) and any(isinstance(value, Decimal) for value in self._values):
             scaled = [int((Decimal(value).scaleb(power)).to_integral_value(ROUND_HALF_UP)) for value in self._values]
             return np.array([max(-_CLIP, min(_CLIP, value)) for value in scaled], dtype=np.int64)
-        values = np.asarray(self._values, dtype=np.int64)
+        values: Ints = np.asarray(self._values, dtype=np.int64)
         if power < 0:
             part = 10**-power
-            return np.floor_divide(2 * values + part, 2 * part)
-        if power <= 4:
-            return np.multiply(values, 10**power)
-        return np.array([max(-_CLIP, min(_CLIP, value * 10**power)) for value in values.tolist()], dtype=np.int64)
+            values = np.floor_divide(2 * values + part, 2 * part)
+        elif power <= 4:
+            values = np.multiply(values, 10**power)
+        else:
+            clipped = [max(-_CLIP, min(_CLIP, value * 10**power)) for value in values.tolist()]
+            values = np.array(clipped, dtype=np.int64)
+        return values
 
     def _dials(
         self, meter: str, kind: espi_codes.Kind, at: Ints, codes: np.ndarray, lines: Ints

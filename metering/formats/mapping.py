@@ -2,14 +2,14 @@
 
 Keys, each ``key=value``; a column is its name in the header, or its number from 1:
 
-    start, end  column of the instant an interval starts, or ends       format     how times are written (strptime), epoch
-    date, time  columns of a local day and clock, instead of start      zone       IANA name or offset of times without
-    value       column of what was used                                 unit       Wh, kWh, MWh; else by the column's name
-    export      column of what was sent out                             direction  DELIVERED, RECEIVED, or a column
-    register    column of what a dial showed, instead of value          values     FIRST:LAST, columns of one day a line
-    meter       column of the meter's number                            quality    column of ACTUAL, ESTIMATED or A, E
-    interval    minutes a read lasts; else it is inferred               decimal    . or ,
-    delimiter   , ; | or tab; else the header tells                     header     no, where the first line is a read
+    start, end  column of the instant an interval starts, or ends     format     how times are written (strptime), epoch
+    date, time  columns of a local day and clock, instead of start    zone       IANA name or offset of times without
+    value       column of what was used                               unit       Wh, kWh, MWh; else by the column's name
+    export      column of what was sent out                           direction  DELIVERED, RECEIVED, or a column
+    register    column of what a dial showed, instead of value        values     FIRST:LAST, columns of one day a line
+    meter       column of the meter's number                          quality    column of ACTUAL, ESTIMATED or A, E
+    interval    minutes a read lasts; else it is inferred             decimal    . or ,
+    delimiter   , ; | or tab; else the header tells                   header     no, where the first line is a read
 """
 
 import re
