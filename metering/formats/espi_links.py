@@ -53,7 +53,7 @@ class Links:
 
     def __init__(self) -> None:
         self._at: dict[str, Entry] = {}
-        self._owner: dict[str, Entry] = {}
+        self._owner: dict[tuple[str, str], Entry] = {}
         self._types: list[Kind] = []
         self._points: list[Entry] = []
         self._named: dict[str, str] = {}
@@ -74,7 +74,7 @@ class Links:
             self._at[entry.here] = entry
         if entry.kind != "ReadingType":
             for href in entry.related:
-                self._owner.setdefault(href, entry)
+                self._owner.setdefault((entry.kind, href), entry)
 
     def resolve(self, place: Place, *, final: bool) -> tuple[str, Kind] | None:
         """This will give the usage point's id and the kind of readings of a block; None when that may still be told.
@@ -101,8 +101,8 @@ class Links:
     def _find(self, entry: Entry, kind: str, child: str) -> Entry | None:
         """The entry of that kind above this one."""
         for href in _upwards(entry):
-            above = self._owner.get(href)
-            if above is not None and above.kind == kind and above is not entry:
+            above = self._owner.get((kind, href))
+            if above is not None and above is not entry:
                 return above
             above = self._at.get(href.partition(child)[0])
             if above is not None and above.kind == kind:
