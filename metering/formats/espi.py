@@ -49,6 +49,8 @@ def parse(stream: streams.Stream) -> Iterator[told.Told]:
         end = told.Unreadable(exc.lineno, _words(exc))
     except streams.Broken as exc:
         end = told.Unreadable(reader.line, exc.reason)
+    except (LookupError, UnicodeError) as exc:  # the encoding that it names
+        end = told.Unreadable(reader.line, f"its encoding cannot be read ({exc})"[:200])
     yield from reader.rest()
     if end is not None:
         yield end

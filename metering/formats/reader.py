@@ -54,6 +54,6 @@ def _of(stream: streams.Stream, head: bytes, said: mapping.Columns | None) -> It
         return espi.parse(stream)
     if begins.startswith(b"{"):
         return lines.parse(stream)
-    if b"\x00" in head and not head.startswith((b"\xff\xfe", b"\xfe\xff")):
+    if b"\x00" in begins.partition(b"\n")[0] and not head.startswith((b"\xff\xfe", b"\xfe\xff")):
         return iter([told.Unreadable(1, "it is neither XML, CSV nor JSON lines, alone or in a gzip or zip archive")])
     return columns.parse(stream, said)
