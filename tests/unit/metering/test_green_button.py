@@ -248,11 +248,9 @@ def test_readings_told_backwards_without_block_interval_are_put_in_order() -> No
 
 
 def test_readings_without_times_follow_each_other() -> None:
-    bare = (
-        b'<e:IntervalBlock xmlns:e="http://naesb.org/espi"><e:interval><e:duration>3600</e:duration>'
-        b"<e:start>900</e:start></e:interval>" + b"".join(b"<e:IntervalReading><e:value>%d</e:value></e:IntervalReading>" % n for n in range(4))
-        + b"</e:IntervalBlock>"
-    )  # fmt: skip
+    values = b"".join(b"<e:IntervalReading><e:value>%d</e:value></e:IntervalReading>" % n for n in range(4))
+    span = b"<e:interval><e:duration>3600</e:duration><e:start>900</e:start></e:interval>"
+    bare = b'<e:IntervalBlock xmlns:e="http://naesb.org/espi">' + span + values + b"</e:IntervalBlock>"
     (run,) = feeds.runs(feeds.feed(bare))
     assert (run.meter, run.interval_minutes, run.wh.tolist()) == ("", 15, [0, 1, 2, 3])
     assert run.starts_at == datetime(1970, 1, 1, 0, 15, tzinfo=UTC)
