@@ -1,4 +1,4 @@
-"""Files of reads, loaded: what one meter cannot take does not stop the rest, and a file loaded twice changes nothing."""
+"""Files of reads, loaded: what one meter cannot take stops no other, and a file loaded twice changes nothing."""
 
 import json
 import pathlib
