@@ -66,16 +66,38 @@ def parse(text: str) -> Reads:
     )
 
 
-def write(starts: Sequence[datetime], wh: Sequence[int], qualities: Sequence[str]) -> str:
-    """This will write reads for a customer to keep: local start with offset, kWh (empty where missing),
-    quality.
+def write(
+    starts: Sequence[datetime],
+    wh: Sequence[int],
+    qualities: Sequence[str],
+    *,
+    export_wh: Sequence[int] | None = None,
+    meter: str | None = None,
+) -> str:
+    """This will write reads for a customer to keep: local start with offset, kWh (empty where missing), quality.
+
+    What was sent out has a column where there is any, and so has the meter's number when it is given.
     """
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
-    writer.writerow(["start", "kwh", "quality"])
-    for start, value, name in zip(starts, wh, qualities, strict=True):
-        writer.writerow([start.isoformat(), "" if value < 0 else f"{Decimal(value) / 1000:.3f}", name])
+    sent = [] if export_wh is None else ["export_kwh"]
+    named = [] if meter is None else ["meter"]
+    writer.writerow(["start", "kwh", *sent, "quality", *named])
+    last = [] if meter is None else [harmless(meter)]
+    columns = zip(starts, wh, qualities, export_wh if export_wh is not None else wh, strict=True)
+    for start, value, name, out_value in columns:
+        cells = [start.isoformat(), _kwh(value), *([_kwh(out_value)] if sent else []), harmless(name)]
+        writer.writerow([*cells, *last])
     return out.getvalue()
+
+
+def harmless(text: str) -> str:
+    """This will give a text that no spreadsheet takes for a formula: what begins like one gets an apostrophe."""
+    return f"'{text}" if text.lstrip().startswith(("=", "+", "-", "@")) or text[:1] in ("\t", "\r", "\n") else text
+
+
+def _kwh(wh: int) -> str:
+    return "" if wh < 0 else f"{wh // 1000}.{wh % 1000:03d}"
 
 
 def _instant(cell: str, line: int) -> datetime:

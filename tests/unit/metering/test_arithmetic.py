@@ -9,10 +9,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from core import errors, periods
-from metering import anomalies, forecast, plausibility, profile, savings, usage, views
-from metering.formats import csv, greenbutton
-from metering.quality import Quality
+from core import periods
+from metering import anomalies, forecast, plausibility, profile, savings, usage
+from metering.formats import csv
 
 YEAR = np.load(pathlib.Path(__file__).parents[1] / "rating/data/pvsamv1_residential_load.npz")["mwh"] // 1000
 FIRST = date(2018, 1, 1)
@@ -210,42 +209,3 @@ def test_csv_comes_back_as_it_went() -> None:
     reads = csv.parse(text)
     assert reads.starts_at == datetime(2026, 11, 1, 4, tzinfo=UTC)
     assert (reads.interval_minutes, reads.kwh, reads.places) == (15, (Decimal("0.100"), Decimal("0.2505")), 4)
-
-
-def series(wh: list[int], minutes: int = 60) -> views.Series:
-    codes = [int(Quality.MISSING if value < 0 else Quality.ACTUAL) for value in wh]
-    return views.Series(
-        datetime(2026, 11, 1, 4, tzinfo=UTC),
-        minutes,
-        np.array(wh, dtype=np.int64),
-        np.array(codes, dtype=np.uint8),
-    )
-
-
-@given(st.lists(st.integers(-1, 50_000), min_size=2, max_size=120), st.sampled_from([15, 30, 60]))
-@settings(max_examples=30, deadline=None)
-def test_green_button_comes_back_as_it_went(wh: list[int], minutes: int) -> None:
-    given_ = series([5, *wh, 7], minutes)
-    text = greenbutton.export(given_, usage_point="1", timezone="America/New_York", now=given_.starts_at)
-    back = greenbutton.parse(text)
-    assert (back.starts_at, back.interval_minutes) == (given_.starts_at, minutes)
-    assert list(back.wh) == given_.wh.tolist()
-
-
-def test_green_button_keeps_estimates_apart_and_names_nobody() -> None:
-    given_ = series([100, 200])
-    given_.quality[1] = Quality.ESTIMATED
-    text = greenbutton.export(given_, usage_point="4711", timezone="America/New_York", now=given_.starts_at)
-    assert b"4711" not in text
-    assert greenbutton.parse(text).quality == (Quality.ACTUAL, Quality.ESTIMATED)
-    assert b"<espi:tzOffset>-18000</espi:tzOffset>" in text
-
-
-@pytest.mark.parametrize(
-    "content",
-    [b"", b"<feed", b"<feed/>", b'<!DOCTYPE x [<!ENTITY a "b">]><feed>&a;</feed>',
-     b'<f xmlns:e="http://naesb.org/espi"><e:IntervalReading><e:value>x</e:value></e:IntervalReading></f>'],
-)  # fmt: skip
-def test_what_is_not_green_button_is_refused(content: bytes) -> None:
-    with pytest.raises(errors.Invalid, match=r"reads\.unreadable"):
-        greenbutton.parse(content)
