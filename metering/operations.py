@@ -1,6 +1,7 @@
 """Every change metering makes for others, on one page."""
 
 from metering.bulk import load_matrix
+from metering.loading import load
 from metering.readings import estimate_gaps, list_readings_to_check, review_reading, submit_reading
 from metering.recording import (
     exchange_meter,
@@ -16,6 +17,7 @@ __all__ = [
     "exchange_meter",
     "install_meter",
     "list_readings_to_check",
+    "load",
     "load_matrix",
     "record_reads",
     "record_register_read",

@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 from core import errors, periods
 
 TABLES = ("read_day", "read_day_version")
-REACH_YEARS = 25  # months further from today than this are not given a partition: such days are mistakes
+BACK, AHEAD = 12 * 366, 366  # days from today; months beyond are not given a partition: such days are mistakes
 
 _LIST = text(
     """
@@ -22,9 +22,10 @@ _LIST = text(
     """
 )
 _STRAYS = "SELECT DISTINCT CAST(date_trunc('month', day) AS date) FROM ONLY {table}_default"
-# the locks in the order in which a load takes them; nobody is kept waiting for more than five seconds
-_LOCK = "LOCK TABLE meter IN SHARE ROW EXCLUSIVE MODE; LOCK TABLE {table}_default IN ACCESS EXCLUSIVE MODE"
+# its locks come in the order in which a load takes them, and wait five seconds at most
 _MAKE = """
+LOCK TABLE meter IN SHARE ROW EXCLUSIVE MODE;
+LOCK TABLE {table}_default IN ACCESS EXCLUSIVE MODE;
 CREATE TABLE {name} (LIKE {table} INCLUDING DEFAULTS INCLUDING CONSTRAINTS) WITH (fillfactor = 90);
 WITH moved AS (DELETE FROM ONLY {table}_default WHERE day >= '{first}' AND day < '{last}' RETURNING *)
 INSERT INTO {name} SELECT * FROM moved ORDER BY meter_id, day;
@@ -65,7 +66,7 @@ def list_strays(session: Session, *, today: date) -> tuple[periods.Days, ...]:
 
 def within_reach(day: date, today: date) -> bool:
     """This will say whether a day is near enough to today to be given a partition."""
-    return abs((day - today).days) < REACH_YEARS * 366
+    return -BACK <= (day - today).days <= AHEAD
 
 
 def drop_month(session: Session, *, month: periods.Days) -> int:
@@ -84,7 +85,6 @@ def drop_month(session: Session, *, month: periods.Days) -> int:
 
 def _make(session: Session, table: str, month: periods.Days) -> None:
     session.execute(text("SET LOCAL lock_timeout = '5s'"))
-    session.execute(text(_LOCK.format(table=table)))
     form = {"table": table, "name": _name(table, month), "first": month.starts_on, "last": month.ends_on}
     for statement in _MAKE.format(**form).split(";\n"):
         session.execute(text(statement))

@@ -80,7 +80,7 @@ def list_meters(session: Session, *, service_point_id: int) -> tuple[Meter, ...]
         .where(models.MeterRow.service_point_id == service_point_id)
         .order_by(models.MeterRow.installed_on, models.MeterRow.id)
     )
-    return tuple(_meter(row) for row in rows)
+    return tuple(meter_of(row) for row in rows)
 
 
 def find_meter(session: Session, *, service_point_id: int, direction: str = "DELIVERED") -> Meter | None:
@@ -95,13 +95,14 @@ def find_meter(session: Session, *, service_point_id: int, direction: str = "DEL
         .order_by(models.MeterRow.installed_on.desc())
         .limit(1)
     ).one_or_none()
-    return None if row is None else _meter(row)
+    return None if row is None else meter_of(row)
 
 
-def find_meter_by_number(session: Session, *, number: str) -> Meter | None:
-    """This will find a meter by what is printed on it."""
-    row = session.scalars(select(models.MeterRow).where(models.MeterRow.number == number)).one_or_none()
-    return None if row is None else _meter(row)
+def find_meter_by_number(session: Session, *, number: str, direction: str = "DELIVERED") -> Meter | None:
+    """This will find a meter by what is printed on it; one that counts both ways by the way as well."""
+    wanted = (models.MeterRow.number == number, models.MeterRow.direction == direction)
+    row = session.scalars(select(models.MeterRow).where(*wanted)).one_or_none()
+    return None if row is None else meter_of(row)
 
 
 def usage_series(
@@ -301,7 +302,8 @@ def _bill_period(session: Session, service_point_id: int, today: date) -> period
     return usage.bill_period(accounts.get_account(session, account_id=point.account_id).bill_cycle_day, today)
 
 
-def _meter(row: models.MeterRow) -> Meter:
+def meter_of(row: models.MeterRow) -> Meter:
+    """This will show a meter's row to others."""
     return Meter(
         row.id,
         row.number,
