@@ -57,6 +57,11 @@ def sayable(text: str) -> str:
     return text.replace("\x00", "\u2400").encode("utf-8", "replace").decode()
 
 
+def array(numbers: Ints) -> str:
+    """This will write whole numbers as PostgreSQL writes an array: one text, not a value each."""
+    return "{" + ",".join(map(str, numbers.tolist())) + "}"
+
+
 def day_rows(meter_ids: Ints, days: Ints, wh: Ints, codes: Codes, recorded_at: datetime) -> bytes:
     """This will lay out first versions of days: ids [n], day numbers [n], values and codes [n, intervals]."""
     per_day = wh.shape[1]

@@ -52,10 +52,21 @@ _SHOW = text(
 
 
 @dataclass(frozen=True)
+class Face:
+    """The dial of a meter: how many digits it has, and what a unit of it is worth."""
+
+    id: int
+    service_point_id: int
+    interval_minutes: int | None
+    digits: int
+    multiplier: Decimal
+
+
+@dataclass(frozen=True)
 class Shown:
     """A reading of a meter's dial, in the dial's own units."""
 
-    meter: Meter
+    meter: Face | Meter
     read_at: datetime
     value: Decimal
     quality: int
@@ -65,7 +76,7 @@ class Shown:
 class Share:
     """What a meter used from an instant on, hour by hour."""
 
-    meter: Meter
+    meter: Face | Meter
     starts_at: datetime
     wh: Ints
 
@@ -144,14 +155,14 @@ def record(
     return Recorded(tuple(fates), tuple(_shares(taken, known, zones)))
 
 
-def share(meter: Meter, begin: datetime, end: datetime, wh: int, zone: str) -> Share | None:
+def share(meter: Face | Meter, begin: datetime, end: datetime, wh: int, zone: str) -> Share | None:
     """This will share a use among the whole hours between two instants; None where there is none between."""
     start = _whole_hour(begin)
     hours = (_whole_hour(end) - start) // _HOUR
     return None if hours <= 0 else Share(meter, start, profile.spread(wh, _weights(start, hours, zone)))
 
 
-def days(meter: Meter, starts_at: datetime, wh: Sequence[int], zone: str) -> list[Share | None]:
+def days(meter: Face | Meter, starts_at: datetime, wh: Sequence[int], zone: str) -> list[Share | None]:
     """This will share the reads of whole days among their hours.
 
     Days that begin at midnight in the meter's zone are its civil days, of 23 to 25 hours; others have 24. None where a
@@ -199,7 +210,7 @@ def _shares(
     zones: Mapping[int, str],
 ) -> list[Share]:
     """The use on either side of each reading that was taken, once each."""
-    spans: dict[tuple[int, datetime, datetime], Meter] = {}
+    spans: dict[tuple[int, datetime, datetime], Face | Meter] = {}
     for (meter_id, read_at), each in taken.items():
         if each.meter.interval_minutes is not None:
             continue
@@ -217,7 +228,7 @@ def _shares(
     return out
 
 
-def _usual(meter: Meter, before: Sequence[tuple[datetime, Decimal]]) -> int | None:
+def _usual(meter: Face | Meter, before: Sequence[tuple[datetime, Decimal]]) -> int | None:
     if len(before) < 2:
         return None
     (earlier, first), (later, last) = before[-2:]

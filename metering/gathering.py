@@ -12,20 +12,21 @@ from metering.quality import Quality
 from metering.views import Codes, Ints
 
 _DAY = 86_400
-_ORIGIN = int(datetime(2000, 1, 1, tzinfo=UTC).timestamp())
+ORIGIN = int(datetime(2000, 1, 1, tzinfo=UTC).timestamp())  # seconds are counted from here
 
 
 @dataclass(frozen=True)
 class Placed:
-    """A run on its meter's grid. `first` and `last` bound when the meter hung there, in seconds since 2000."""
+    """Runs on their meters' grids, as columns: of each its meter, its start in seconds since 2000, and between which
+    instants that meter hung there.
+    """
 
-    meter_id: int
-    start: int  # seconds since 2000
-    wh: Ints
-    codes: Codes
-    first: int
-    last: int
-    line: int
+    meter_ids: Ints
+    starts: Ints
+    first: Ints
+    last: Ints
+    wh: Sequence[Ints]
+    codes: Sequence[Codes]
 
 
 @dataclass(frozen=True)
@@ -44,7 +45,7 @@ class Laid:
     fault: Codes
 
     def ends(self, interval_minutes: int) -> tuple[Ints, Ints]:
-        """This will give, by meter, the end of the newest read that is offered, in seconds since 2000."""
+        """This will give meters, rising, and the end of the newest read offered of each, in seconds since 2000."""
         offered = self.codes > Quality.MISSING
         some = np.flatnonzero(offered.any(axis=1))
         last = self.codes.shape[1] - offered[some, ::-1].argmax(axis=1)
@@ -53,12 +54,12 @@ class Laid:
 
 def seconds(instant: datetime) -> int:
     """This will give an instant in whole seconds since 2000 (UTC)."""
-    return int(instant.timestamp()) - _ORIGIN
+    return int(instant.timestamp()) - ORIGIN
 
 
 def instant(count: int) -> datetime:
     """This will give the instant of so many seconds since 2000."""
-    return datetime.fromtimestamp(count + _ORIGIN, UTC)
+    return datetime.fromtimestamp(count + ORIGIN, UTC)
 
 
 def midnight(day: date) -> int:
@@ -73,21 +74,20 @@ def newest(keys: Ints, values: Ints) -> tuple[Ints, Ints]:
     return keys[order][last], values[order][last]
 
 
-def lay_out(runs: Sequence[Placed], interval_minutes: int) -> Laid:
+def lay_out(runs: Placed, interval_minutes: int) -> Laid:
     """This will check the reads of some runs of one length of interval and set them on days."""
     per_day, step = blocks.per_day(interval_minutes), interval_minutes * 60
-    ids = np.array([run.meter_id for run in runs], dtype=np.int64)
-    starts = np.array([run.start for run in runs], dtype=np.int64)
-    lengths = np.array([len(run.wh) for run in runs], dtype=np.int64)
-    wh: Ints = np.concatenate([run.wh for run in runs])
-    codes: Codes = np.concatenate([run.codes for run in runs])
+    ids, starts, count = runs.meter_ids, runs.starts, len(runs.wh)
+    lengths = np.fromiter(map(len, runs.wh), dtype=np.int64, count=count)
+    wh: Ints = np.concatenate(runs.wh)
+    codes: Codes = np.concatenate(runs.codes)
     codes[wh == quality.MISSING_WH] = Quality.MISSING  # it said nothing, whatever the format calls that
-    run = np.repeat(np.arange(len(runs)), lengths)
+    run = np.repeat(np.arange(count), lengths)
     first_slot = starts % _DAY // step
     within = np.arange(len(wh)) - np.repeat(np.cumsum(lengths) - lengths, lengths)
     slot = np.repeat(first_slot, lengths) + within  # counted from the run's first day
     spanned = (first_slot + lengths - 1) // per_day + 1
-    row_run = np.repeat(np.arange(len(runs)), spanned)
+    row_run = np.repeat(np.arange(count), spanned)
     nth = np.arange(len(row_run)) - np.repeat(np.cumsum(spanned) - spanned, spanned)
     meter_ids, days, row = _once(ids[row_run], starts[row_run] // _DAY + nth)
     base = np.cumsum(spanned) - spanned
@@ -113,12 +113,11 @@ def _once(meter_ids: Ints, days: Ints) -> tuple[Ints, Ints, Ints]:
     return meter_ids[at], days[at], row
 
 
-def _outside(runs: Sequence[Placed], lengths: Ints, step: int) -> Bools:
-    outside = np.zeros(int(lengths.sum()), dtype=bool)
-    at = 0
-    for run, length in zip(runs, lengths.tolist(), strict=True):
-        if run.start < run.first or run.start + length * step > run.last:
-            begins = run.start + np.arange(length) * step
-            outside[at : at + length] = (begins < run.first) | (begins >= run.last)
-        at += length
+def _outside(runs: Placed, lengths: Ints, step: int) -> Bools:
+    outside: Bools = np.zeros(int(lengths.sum()), dtype=bool)
+    at = np.cumsum(lengths) - lengths
+    beyond = (runs.starts < runs.first) | (runs.starts + lengths * step > runs.last)
+    for n in np.flatnonzero(beyond).tolist():
+        begins = runs.starts[n] + np.arange(lengths[n]) * step
+        outside[at[n] : at[n] + lengths[n]] = (begins < runs.first[n]) | (begins >= runs.last[n])
     return outside

@@ -4,7 +4,6 @@ A batch is known by the digest of its bytes. Told twice it changes nothing and g
 goes on where it stopped, for each chunk is committed together with how far it reaches.
 """
 
-import time
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
@@ -25,7 +24,6 @@ logger = log.get(__name__)
 
 CHUNK_READS = 480_000  # 20,000 meters' day of hours; about 100 MB while it is being stored
 _CHUNK_ITEMS = 60_000
-_CHUNK_SECONDS = 0.5  # what trickles in is stored as it comes
 _TRIES = 4
 _BROKEN_BY_OTHERS = frozenset({"40P01", "40001", "55P03"})  # deadlock, serialization, a lock that was not to be had
 
@@ -73,14 +71,13 @@ def _open(session: Session, source: str, sha256: str, now: datetime) -> _Batch:
 
 def _chunks(items: Iterable[told.Told]) -> Iterator[list[told.Told]]:
     part: list[told.Told] = []
-    reads, begun = 0, time.monotonic()
+    reads = 0
     for each in items:
         part.append(each)
         reads += len(each.wh) if isinstance(each, told.Run) else 1
-        full = reads >= CHUNK_READS or len(part) >= _CHUNK_ITEMS
-        if full or (len(part) % 64 == 1 and time.monotonic() - begun > _CHUNK_SECONDS):
+        if reads >= CHUNK_READS or len(part) >= _CHUNK_ITEMS:
             yield part
-            part, reads, begun = [], 0, time.monotonic()
+            part, reads = [], 0
     if part:
         yield part
 
@@ -89,19 +86,20 @@ def _make_months(hub: Hub, items: list[told.Told], done: set[date], now: datetim
     """Make the partitions this chunk wants and that are missing; without them its days wait in the default one."""
     today = periods.aware(now).date()
     wanted: set[date] = set()
-    for each in items:
-        if isinstance(each, told.Run):
-            first = each.starts_at.date()
-            last = (each.starts_at + len(each.wh) * timedelta(minutes=each.interval_minutes)).date()
-            wanted.update((first.replace(day=1), last.replace(day=1)))
+    spans = {(each.starts_at, len(each.wh) * each.interval_minutes) for each in items if isinstance(each, told.Run)}
+    for starts_at, minutes in spans:
+        month = periods.month_of(starts_at.date())
+        while month.starts_on <= (starts_at + timedelta(minutes=minutes)).date():
+            wanted.add(month.starts_on)
+            month = periods.month_of(month.ends_on)
     new = {month for month in wanted - done if partitions.within_reach(month, today)}
     if not new:
         return
     done |= new
     try:
         with hub.transaction() as session:
-            for month in sorted(new):
-                partitions.make_months(session, days=periods.month_of(month))
+            for first in sorted(new):
+                partitions.make_months(session, days=periods.month_of(first))
     except OperationalError as exc:
         logger.warning("read_months_not_made", extra={"reason": type(exc.orig).__name__})
 

@@ -15,6 +15,8 @@ from metering import blocks, copying, dials, merging, models, queries, settling,
 from metering.quality import Quality
 from metering.views import Counts
 
+DAYS_BEFORE, DAYS_AFTER = 1, 2  # UTC days that may hold reads of a meter's first and last civil day
+
 
 def install_meter(
     session: Session,
@@ -227,8 +229,8 @@ def record_register_read(
 
 def on_the_wall(installed_on: date, removed_on: date | None) -> tuple[datetime, datetime | None]:
     """This will give the instants between which a meter can have read: its civil days, in whichever zone."""
-    first = blocks.day_start(installed_on) - timedelta(days=1)
-    return first, None if removed_on is None else blocks.day_start(removed_on) + timedelta(days=2)
+    first = blocks.day_start(installed_on) - timedelta(days=DAYS_BEFORE)
+    return first, None if removed_on is None else blocks.day_start(removed_on) + timedelta(days=DAYS_AFTER)
 
 
 def resolve_exception(session: Session, *, exception_id: int, now: datetime) -> None:

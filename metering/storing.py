@@ -20,7 +20,7 @@ _MONTH = 31  # so many days are asked for at once: a meter's rows of a month sta
 _STOOD = text(
     """
     SELECT meter_id, day - DATE '2000-01-01', wh, quality FROM read_day
-     WHERE meter_id = ANY(:ids) AND day >= :first AND day <= :last
+     WHERE meter_id = ANY(CAST(:ids AS bigint[])) AND day >= :first AND day <= :last
     """
 )
 _KEEP = text(
@@ -102,7 +102,7 @@ def _stood(session: Session, offered: Offered, stood: Ints, ranks: Codes) -> tup
         rows = session.execute(
             _STOOD,
             {
-                "ids": np.unique(offered.meter_ids[some]).tolist(),
+                "ids": copying.array(np.unique(offered.meter_ids[some])),
                 "first": copying.day(int(offered.days[some].min())),
                 "last": copying.day(int(offered.days[some].max())),
             },
@@ -136,7 +136,12 @@ def _change(
     if corrected.any():
         session.execute(
             _KEEP,
-            {"ids": ids[corrected].tolist(), "days": days[corrected].tolist(), "now": now, "source": source},
+            {
+                "ids": copying.array(ids[corrected]),
+                "days": copying.array(days[corrected]),
+                "now": now,
+                "source": source,
+            },
         )
     # a list on one side and millions of rows on the other: the planner may not read the millions
     session.execute(_PLAN, {"joins": "off"})
@@ -146,9 +151,9 @@ def _change(
         session.execute(
             _CHANGE,
             {
-                "ids": ids[some].tolist(),
-                "days": days[some].tolist(),
-                "bumps": corrected[some].astype(int).tolist(),
+                "ids": copying.array(ids[some]),
+                "days": copying.array(days[some]),
+                "bumps": copying.array(corrected[some].astype(int)),
                 "wh": [row.tobytes() for row in values],
                 "codes": [row.tobytes() for row in merged.codes[rows[some]]],
                 "first": copying.day(int(days[some].min())),
