@@ -13,6 +13,7 @@ from core import errors, periods
 from core.accounts import queries as accounts
 from metering import blocks, models, quality, usage
 from metering.grids import usage_grids
+from metering.partitions import list_months
 from metering.views import (
     Anomaly,
     Counts,
@@ -50,6 +51,7 @@ __all__ = [
     "latest_usage",
     "list_anomalies",
     "list_meters",
+    "list_months",
     "meter_counts",
     "usage_grids",
     "usage_matrix",
