@@ -68,7 +68,7 @@ class Settings(BaseModel):
     stripe_api_base: str | None = None
     stripe_webhook_secret: str = ""
 
-    # how many years interval reads are kept, each from the day it is in force; what is unbilled or disputed stays longer
+    # how many years interval reads are kept, each from its day on; what is unbilled or disputed stays longer
     reads_kept_years: tuple[tuple[date, int], ...] = ((date(2000, 1, 1), 7),)
 
     # how long things last, in seconds
