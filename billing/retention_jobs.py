@@ -81,18 +81,17 @@ def _unbilled(session: Session, month: periods.Days) -> bool:
     agreements = accounts.list_agreements(session, period=month)
     for at in range(0, len(agreements), _CHUNK):
         part = agreements[at : at + _CHUNK]
-        covered = dict(
-            session.execute(
-                select(bill.agreement_id, billed)
-                .where(
-                    bill.agreement_id.in_([each.id for each in part]),
-                    bill.status == "ISSUED",
-                    bill.starts_on < month.ends_on,
-                    bill.ends_on > month.starts_on,
-                )
-                .group_by(bill.agreement_id)
-            ).all()
+        rows = session.execute(
+            select(bill.agreement_id, billed)
+            .where(
+                bill.agreement_id.in_([each.id for each in part]),
+                bill.status == "ISSUED",
+                bill.starts_on < month.ends_on,
+                bill.ends_on > month.starts_on,
+            )
+            .group_by(bill.agreement_id)
         )
+        covered: dict[int, int] = {row[0]: int(row[1]) for row in rows}
         for each in part:
             begin, end = max(each.starts_on, month.starts_on), min(each.ends_on or month.ends_on, month.ends_on)
             if covered.get(each.id, 0) < (end - begin).days:

@@ -52,6 +52,7 @@ __all__ = [
     "list_anomalies",
     "list_meters",
     "list_months",
+    "list_unreadable",
     "meter_counts",
     "usage_grids",
     "usage_matrix",
@@ -254,6 +255,19 @@ def find_previous_reading(session: Session, *, meter_id: int, before: datetime) 
         .limit(1)
     ).one_or_none()
     return None if row is None else RegisterRead(row.id, row.meter_id, row.read_at, row.value, row.quality)
+
+
+def list_unreadable(session: Session, *, sha256: str, limit: int = 1000) -> tuple[tuple[int, str, int], ...]:
+    """This will list what of a batch could not be read: line, reason, and how many reads were lost with it."""
+    row = models.ReadExceptionRow
+    found = session.scalars(
+        select(row.data)
+        .join(models.ReadBatchRow, models.ReadBatchRow.id == row.batch_id)
+        .where(models.ReadBatchRow.sha256 == sha256, row.code == "UNREADABLE")
+        .order_by(row.id)
+        .limit(limit)
+    )
+    return tuple((data["line"], data["reason"], data["count"]) for data in found)
 
 
 def meter_counts(session: Session, *, now: datetime) -> MeterCounts:

@@ -12,6 +12,7 @@ from channels.meters import parse
 from core import errors
 from core.hub import Hub
 from metering import operations as metering
+from metering import queries as meters
 from metering.formats import told
 from metering.views import Counts
 
@@ -97,14 +98,13 @@ def _signed(hub: Hub) -> parse.Signed:
 
 
 def _load(hub: Hub, sha256: str, lines: Iterable[told.Told], lost: list[told.Unreadable]) -> Counts:
-    return metering.load(hub, _noting(lines, lost), source=_SOURCE, sha256=sha256, now=hub.now())
-
-
-def _noting(lines: Iterable[told.Told], lost: list[told.Unreadable]) -> Iterator[told.Told]:
-    for each in lines:
-        if isinstance(each, told.Unreadable) and len(lost) < _SHOWN:
-            lost.append(each)
-        yield each
+    """A batch, and what of it could not be read: from its record, so that it is told again when it comes again."""
+    counts = metering.load(hub, lines, source=_SOURCE, sha256=sha256, now=hub.now())
+    if counts.unreadable and len(lost) < _SHOWN:
+        with hub.transaction() as session:
+            found = meters.list_unreadable(session, sha256=sha256, limit=_SHOWN - len(lost))
+        lost.extend(told.Unreadable(*each) for each in found)
+    return counts
 
 
 def _bounded(body: IO[bytes] | Any) -> Iterator[bytes]:

@@ -99,9 +99,9 @@ class Wakeups:
         if topic.startswith(_MANY):
             kind = topic.removeprefix(_MANY)
             with self._lock:
-                awaited = [each for each in text.split() if f"{kind}:{each}" in self._queues]
-            for each in awaited:
-                self._fan_out(f"{kind}:{each}", each)
+                awaited = [name for name in text.split() if f"{kind}:{name}" in self._queues]
+            for name in awaited:
+                self._fan_out(f"{kind}:{name}", name)
             return
         with self._lock:
             waiting = list(self._queues.get(topic, ()))
