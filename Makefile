@@ -62,7 +62,13 @@ INTERVAL ?= 60
 bench-bill: .venv/.ready ## From reads to bills, lines and ledger in PostgreSQL (N= agreements, INTERVAL= 15 or 60)
 	@$(PY) -m tests.load.bench_bill --agreements $(N) --interval $(INTERVAL)
 
+MONTHS ?= 13
+bench-metering: N = 100000
+bench-metering: INTERVAL = 60
+bench-metering: .venv/.ready ## Reads ingested beside a bare COPY, and one customer's last day (N= meters, MONTHS= stored before, INTERVAL=)
+	@$(PY) -m tests.load.bench_metering --meters $(N) --months $(MONTHS) --interval $(INTERVAL)
+
 reset: ## Forget the demonstration's data
 	@.venv/bin/wattline reset
 
-.PHONY: help setup demo browser test lint bot-test tour bench-chat bench-bill bench-pdf bench-rate reset
+.PHONY: help setup demo browser test lint bot-test tour bench-chat bench-bill bench-metering bench-pdf bench-rate reset

@@ -1,5 +1,6 @@
 """Everything that differs between one installation and another. Read from the environment by ops_admin alone."""
 
+from datetime import date
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
@@ -66,6 +67,9 @@ class Settings(BaseModel):
     stripe_api_key: str = ""
     stripe_api_base: str | None = None
     stripe_webhook_secret: str = ""
+
+    # how many years interval reads are kept, each from its day on; what is unbilled or disputed stays longer
+    reads_kept_years: tuple[tuple[date, int], ...] = ((date(2000, 1, 1), 7),)
 
     # how long things last, in seconds
     burst_chat: float = 0.7

@@ -13,7 +13,7 @@ Ints = NDArray[np.int64]
 Codes = NDArray[np.uint8]
 
 WH = np.dtype("<i4")
-INTERVALS = (15, 30, 60)
+INTERVALS = (5, 15, 30, 60)
 _DAY = timedelta(days=1)
 
 

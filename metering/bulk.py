@@ -1,8 +1,7 @@
 """The fast road for reads of many meters: one binary COPY of fixed-width rows, built by numpy."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import date, datetime, timedelta
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,12 +9,9 @@ from sqlalchemy import text
 from sqlalchemy.orm import Session
 
 from core import errors
-from metering import blocks
+from metering import blocks, copying
 from metering.quality import Quality
 
-_EPOCH = date(2000, 1, 1)  # PostgreSQL counts days and microseconds from here
-_HEADER = b"PGCOPY\n\xff\r\n\0" + bytes(8)
-_TRAILER = b"\xff\xff"
 _CHUNK_BYTES = 8_000_000
 
 
@@ -44,55 +40,33 @@ def load_matrix(
     if codes is None:
         codes = np.where(values >= 0, Quality.ACTUAL, Quality.MISSING).astype(np.uint8)
     recorded = now or blocks.day_start(day_from + timedelta(days=days))
-    raw: Any = session.connection().connection.driver_connection
-    columns = "meter_id, day, version, wh, quality, recorded_at"
-    each = max(1, _CHUNK_BYTES // max(1, days * (per_day * 5 + 64)))
-    with raw.cursor().copy(f"COPY read_day ({columns}) FROM STDIN (FORMAT BINARY)") as copy:  # constant text
-        copy.write(_HEADER)
-        for start in range(0, len(meter_ids), each):
-            part = slice(start, start + each)
-            copy.write(_rows(meter_ids[part], day_from, values[part], codes[part], per_day, recorded))
-        copy.write(_TRAILER)
+    copying.copy_days(session, _pieces(np.asarray(meter_ids), day_from, values, codes, per_day, recorded))
     _mark_read(session, meter_ids, day_from, values, interval_minutes)
     return len(meter_ids) * days
 
 
-def _rows(
-    meter_ids: Sequence[int],
+def _pieces(
+    meter_ids: NDArray[np.int64],
     day_from: date,
     wh: NDArray[np.int64],
     codes: NDArray[np.uint8],
     per_day: int,
     recorded: datetime,
-) -> bytes:
-    row = np.dtype(
-        [
-            ("fields", ">i2"),
-            ("meter_length", ">i4"),
-            ("meter", ">i8"),
-            ("day_length", ">i4"),
-            ("day", ">i4"),
-            ("version_length", ">i4"),
-            ("version", ">i4"),
-            ("wh_length", ">i4"),
-            ("wh", "<i4", (per_day,)),
-            ("quality_length", ">i4"),
-            ("quality", "u1", (per_day,)),
-            ("recorded_length", ">i4"),
-            ("recorded", ">i8"),
-        ]
-    )
+) -> Iterator[bytes]:
+    """A meter's days stand together: one customer's month is a few pages then."""
     days = wh.shape[1] // per_day
-    out = np.zeros((len(meter_ids), days), dtype=row)
-    out["fields"] = 6
-    out["meter_length"], out["meter"] = 8, np.asarray(meter_ids)[:, None]
-    out["day_length"], out["day"] = 4, (day_from - _EPOCH).days + np.arange(days)[None, :]
-    out["version_length"], out["version"] = 4, 1
-    out["wh_length"], out["wh"] = per_day * 4, wh.reshape(len(meter_ids), days, per_day)
-    out["quality_length"], out["quality"] = per_day, codes.reshape(len(meter_ids), days, per_day)
-    since = recorded - blocks.day_start(_EPOCH)
-    out["recorded_length"], out["recorded"] = 8, since // timedelta(microseconds=1)
-    return out.tobytes()
+    numbers = copying.number(day_from) + np.arange(days)
+    each = max(1, _CHUNK_BYTES // max(1, days * (per_day * 5 + 64)))
+    for start in range(0, len(meter_ids), each):
+        part = slice(start, start + each)
+        ids = meter_ids[part]
+        yield copying.day_rows(
+            np.repeat(ids, days),
+            np.tile(numbers, len(ids)),
+            wh[part].reshape(-1, per_day),
+            codes[part].reshape(-1, per_day),
+            recorded,
+        )
 
 
 def _mark_read(

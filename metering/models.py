@@ -1,7 +1,8 @@
 """Rows of metering: meters and what they read.
 
 A day of reads is one row: little-endian int32 Wh for each interval of a UTC day, and one quality byte each.
-The number of values tells the interval: 24 (60 minutes), 48 (30) or 96 (15).
+The number of values tells the interval: 24 (60 minutes), 48 (30), 96 (15) or 288 (5). Days are kept in a partition for
+each month (metering/partitions.py); a day of a month that has none lies in the default partition until it gets one.
 """
 
 from datetime import UTC, date, datetime
@@ -9,6 +10,7 @@ from decimal import Decimal
 from typing import Any
 
 from sqlalchemy import (
+    DDL,
     BigInteger,
     CheckConstraint,
     ForeignKey,
@@ -17,7 +19,9 @@ from sqlalchemy import (
     LargeBinary,
     Numeric,
     SmallInteger,
+    UniqueConstraint,
     column,
+    event,
     text,
 )
 from sqlalchemy.dialects.postgresql import ExcludeConstraint
@@ -31,16 +35,17 @@ NEVER = datetime(1970, 1, 1, tzinfo=UTC)
 class MeterRow(db.Base):
     """A device at a service point, from `installed_on` (in) to `removed_on` (out).
 
-    Without an interval it has a register only.
+    Without an interval it has a register only. A device that counts both ways is two rows of one number.
     """
 
     __tablename__ = "meter"
     __table_args__ = (
         CheckConstraint("direction IN ('DELIVERED', 'RECEIVED')", name="direction"),
-        CheckConstraint("interval_minutes IN (15, 30, 60)", name="interval_minutes"),
+        CheckConstraint("interval_minutes IN (5, 15, 30, 60)", name="interval_minutes"),
         CheckConstraint("digits BETWEEN 3 AND 9", name="digits"),
         CheckConstraint("multiplier > 0", name="multiplier"),
         CheckConstraint("removed_on IS NULL OR removed_on >= installed_on", name="removed_on"),
+        UniqueConstraint("number", "direction"),
         ExcludeConstraint(
             (column("service_point_id"), "="),
             (column("direction"), "="),
@@ -48,10 +53,11 @@ class MeterRow(db.Base):
             name="ex_meter_one_at_a_time",
             using="gist",
         ),
+        {"postgresql_with": {"fillfactor": "50"}},  # `last_read_at` moves with every read: room to do so in place
     )
 
     id: Mapped[int] = db.primary_key()
-    number: Mapped[str] = mapped_column(unique=True)
+    number: Mapped[str]
     service_point_id: Mapped[int] = mapped_column(ForeignKey("service_point.id"), index=True)
     interval_minutes: Mapped[int | None] = mapped_column(SmallInteger)
     installed_on: Mapped[date]
@@ -86,9 +92,9 @@ class ReadDayRow(db.Base):
 
     __tablename__ = "read_day"
     __table_args__ = (
-        CheckConstraint("octet_length(wh) IN (96, 192, 384)", name="wh"),
+        CheckConstraint("octet_length(wh) IN (96, 192, 384, 1152)", name="wh"),
         CheckConstraint("octet_length(quality) * 4 = octet_length(wh)", name="quality"),
-        {"postgresql_with": {"fillfactor": "90"}},
+        {"postgresql_partition_by": "RANGE (day)"},
     )
 
     meter_id: Mapped[int] = mapped_column(ForeignKey("meter.id"), primary_key=True)
@@ -103,6 +109,7 @@ class ReadDayVersionRow(db.Base):
     """What stood in a day before a read that was already good was replaced: the trail of corrections."""
 
     __tablename__ = "read_day_version"
+    __table_args__ = ({"postgresql_partition_by": "RANGE (day)"},)
 
     meter_id: Mapped[int] = mapped_column(ForeignKey("meter.id"), primary_key=True)
     day: Mapped[date] = mapped_column(primary_key=True)
@@ -117,7 +124,7 @@ class ReadDayVersionRow(db.Base):
 class ReadBatchRow(db.Base):
     """A file or a message of reads; the digest of its bytes stops it from being loaded twice.
 
-    Its counts add up.
+    Its counts add up, of what is done: `position` says how far that is, and there a load that broke off goes on.
     """
 
     __tablename__ = "read_batch"
@@ -132,6 +139,8 @@ class ReadBatchRow(db.Base):
     unchanged: Mapped[int] = mapped_column(default=0)
     excepted: Mapped[int] = mapped_column(default=0)
     unreadable: Mapped[int] = mapped_column(default=0)
+    position: Mapped[int] = mapped_column(default=0)  # of runs, dials and unreadable lines, those that are done
+    finished_at: Mapped[datetime | None]
 
 
 class ReadExceptionRow(db.Base):
@@ -140,7 +149,9 @@ class ReadExceptionRow(db.Base):
     __tablename__ = "read_exception"
     __table_args__ = (
         CheckConstraint(
-            "code IN ('NEGATIVE', 'TOO_HIGH', 'OUTSIDE_METER', 'UNKNOWN_METER', 'UNREADABLE')", name="code"
+            "code IN ('NEGATIVE', 'TOO_HIGH', 'OUTSIDE_METER', 'UNKNOWN_METER', 'UNREADABLE', 'WRONG_INTERVAL',"
+            " 'OFF_GRID', 'DUPLICATE', 'LOWER_THAN_PREVIOUS')",
+            name="code",
         ),
         Index("ix_read_exception_open", "recorded_at", postgresql_where=text("resolved_at IS NULL")),
     )
@@ -194,3 +205,11 @@ class UsageAlertRow(db.Base):
     expected_wh: Mapped[int]
     score: Mapped[Decimal] = mapped_column(Numeric(10, 2))
     recorded_at: Mapped[datetime]
+
+
+for _row in (ReadDayRow, ReadDayVersionRow):
+    event.listen(
+        db.table(_row),
+        "after_create",
+        DDL(f"CREATE TABLE {_row.__tablename__}_default PARTITION OF {_row.__tablename__} DEFAULT"),  # type: ignore[no-untyped-call]
+    )

@@ -13,6 +13,7 @@ from core import errors, periods
 from core.accounts import queries as accounts
 from metering import blocks, models, quality, usage
 from metering.grids import usage_grids
+from metering.partitions import list_months
 from metering.views import (
     Anomaly,
     Counts,
@@ -50,6 +51,8 @@ __all__ = [
     "latest_usage",
     "list_anomalies",
     "list_meters",
+    "list_months",
+    "list_unreadable",
     "meter_counts",
     "usage_grids",
     "usage_matrix",
@@ -80,7 +83,7 @@ def list_meters(session: Session, *, service_point_id: int) -> tuple[Meter, ...]
         .where(models.MeterRow.service_point_id == service_point_id)
         .order_by(models.MeterRow.installed_on, models.MeterRow.id)
     )
-    return tuple(_meter(row) for row in rows)
+    return tuple(meter_of(row) for row in rows)
 
 
 def find_meter(session: Session, *, service_point_id: int, direction: str = "DELIVERED") -> Meter | None:
@@ -95,13 +98,14 @@ def find_meter(session: Session, *, service_point_id: int, direction: str = "DEL
         .order_by(models.MeterRow.installed_on.desc())
         .limit(1)
     ).one_or_none()
-    return None if row is None else _meter(row)
+    return None if row is None else meter_of(row)
 
 
-def find_meter_by_number(session: Session, *, number: str) -> Meter | None:
-    """This will find a meter by what is printed on it."""
-    row = session.scalars(select(models.MeterRow).where(models.MeterRow.number == number)).one_or_none()
-    return None if row is None else _meter(row)
+def find_meter_by_number(session: Session, *, number: str, direction: str = "DELIVERED") -> Meter | None:
+    """This will find a meter by what is printed on it; one that counts both ways by the way as well."""
+    wanted = (models.MeterRow.number == number, models.MeterRow.direction == direction)
+    row = session.scalars(select(models.MeterRow).where(*wanted)).one_or_none()
+    return None if row is None else meter_of(row)
 
 
 def usage_series(
@@ -253,6 +257,19 @@ def find_previous_reading(session: Session, *, meter_id: int, before: datetime) 
     return None if row is None else RegisterRead(row.id, row.meter_id, row.read_at, row.value, row.quality)
 
 
+def list_unreadable(session: Session, *, sha256: str, limit: int = 1000) -> tuple[tuple[int, str, int], ...]:
+    """This will list what of a batch could not be read: line, reason, and how many reads were lost with it."""
+    row = models.ReadExceptionRow
+    found = session.scalars(
+        select(row.data)
+        .join(models.ReadBatchRow, models.ReadBatchRow.id == row.batch_id)
+        .where(models.ReadBatchRow.sha256 == sha256, row.code == "UNREADABLE")
+        .order_by(row.id)
+        .limit(limit)
+    )
+    return tuple((data["line"], data["reason"], data["count"]) for data in found)
+
+
 def meter_counts(session: Session, *, now: datetime) -> MeterCounts:
     """This will count meters, late ones, and what waits for a person to look at."""
     meter = models.MeterRow
@@ -301,7 +318,8 @@ def _bill_period(session: Session, service_point_id: int, today: date) -> period
     return usage.bill_period(accounts.get_account(session, account_id=point.account_id).bill_cycle_day, today)
 
 
-def _meter(row: models.MeterRow) -> Meter:
+def meter_of(row: models.MeterRow) -> Meter:
+    """This will show a meter's row to others."""
     return Meter(
         row.id,
         row.number,

@@ -9,11 +9,10 @@ from sqlalchemy.orm import Session
 
 from core import audit, errors, periods
 from core.accounts import queries as accounts
-from metering import blocks, models, plausibility, profile, queries, recording
+from metering import blocks, dials, models, plausibility, profile, queries, recording
 from metering.views import Submitted
 
 _HISTORY_DAYS = 60
-_HOUR = timedelta(hours=1)
 
 
 def submit_reading(
@@ -196,25 +195,20 @@ def _accept(
     )
     if meter.interval_minutes is not None or previous is None or usage_wh is None:
         return
-    start, end = _whole_hour(previous.read_at), _whole_hour(at)
-    hours = (end - start) // _HOUR
-    if hours <= 0:
-        return
     zone = accounts.get_service_point(session, service_point_id=meter.service_point_id, on=at.date()).timezone
+    shared = dials.share(meter, previous.read_at, at, usage_wh, zone)
+    if shared is None:
+        return
     recording.record_reads(
         session,
         meter_id=meter.id,
-        starts_at=start,
+        starts_at=shared.starts_at,
         interval_minutes=60,
-        wh=profile.spread(usage_wh, profile.by_local_hour(start, hours, zone)).tolist(),
+        wh=shared.wh.tolist(),
         quality="ESTIMATED",
         source=source,
         now=now,
     )
-
-
-def _whole_hour(instant: datetime) -> datetime:
-    return instant.replace(minute=0, second=0, microsecond=0)
 
 
 def _submitted(session: Session, key: str) -> Submitted | None:

@@ -1,7 +1,6 @@
 """Meters go up and come down; reads are recorded, each where it is better than what stands."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -10,12 +9,13 @@ import numpy as np
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from core import errors, outbox, periods
-from metering import blocks, models, quality, queries
+from core import errors, periods
+from core.accounts import queries as accounts
+from metering import blocks, copying, dials, merging, models, queries, settling, storing
 from metering.quality import Quality
 from metering.views import Counts
 
-HIGHEST_WH_PER_HOUR = 10_000_000  # 10 MW behind one meter: beyond it is a fault, not a customer
+DAYS_BEFORE, DAYS_AFTER = 1, 2  # UTC days that may hold reads of a meter's first and last civil day
 
 
 def install_meter(
@@ -34,11 +34,11 @@ def install_meter(
     Without `interval_minutes` it has a register only. Refused ``meter.number_taken`` when the number hangs
     elsewhere.
     """
-    found = session.scalars(select(models.MeterRow).where(models.MeterRow.number == number)).one_or_none()
-    if found is not None:
+    for found in session.scalars(select(models.MeterRow).where(models.MeterRow.number == number)):
         if found.service_point_id != service_point_id or found.installed_on != installed_on:
             raise errors.Refused("meter.number_taken", number=number)
-        return _meter(session, number)
+        if found.direction == direction:
+            return _meter(session, number, direction)
     if interval_minutes is not None:
         blocks.per_day(interval_minutes)
     session.add(
@@ -53,7 +53,7 @@ def install_meter(
         )
     )
     session.flush()
-    return _meter(session, number)
+    return _meter(session, number, direction)
 
 
 def remove_meter(session: Session, *, meter_id: int, removed_on: date) -> None:
@@ -73,19 +73,72 @@ def exchange_meter(
     on: date,
     interval_minutes: int | None = 60,
     digits: int = 6,
+    multiplier: Decimal = Decimal(1),
+    at: datetime | None = None,
+    final: Decimal | None = None,
+    first: Decimal | None = None,
+    now: datetime | None = None,
 ) -> queries.Meter:
-    """This will replace a meter by another on the same point; reads of both count for the day itself."""
+    """This will replace a meter by another on the same point; reads of both count for the day itself.
+
+    `final` is what the old dial showed and `first` what the new one does, both at the instant `at`: what is used
+    across the exchange is what both dials say. Invalid ``reads.dial`` when a dial cannot show that.
+    """
     row = _lock(session, meter_id)
+    old = queries.meter_of(row)
+    if at is not None and final is not None and now is not None:
+        record_dial(session, meter=old, read_at=at, value=final, now=now, source="exchange")
     remove_meter(session, meter_id=meter_id, removed_on=on)
-    return install_meter(
+    new = install_meter(
         session,
         service_point_id=row.service_point_id,
         number=number,
         installed_on=on,
         interval_minutes=interval_minutes,
         digits=digits,
+        multiplier=multiplier,
         direction=row.direction,
     )
+    if at is not None and first is not None and now is not None:
+        record_dial(session, meter=new, read_at=at, value=first, now=now, source="exchange")
+    return new
+
+
+def record_dial(
+    session: Session,
+    *,
+    meter: queries.Meter,
+    read_at: datetime,
+    value: Decimal,
+    now: datetime,
+    source: str,
+    quality: Quality = Quality.ACTUAL,
+) -> None:
+    """This will record what a dial showed and, where there are no intervals, the use since as hourly estimates.
+
+    Invalid ``reads.dial`` with a reason when it cannot be right.
+    """
+    point = accounts.get_service_point(session, service_point_id=meter.service_point_id, on=read_at.date())
+    recorded = dials.record(
+        session,
+        [dials.Shown(meter, periods.aware(read_at), value, int(quality))],
+        zones={point.id: point.timezone},
+        source=source,
+        now=now,
+    )
+    if recorded.fates[0]:
+        raise errors.Invalid("reads.dial", reason=recorded.fates[0], meter_id=meter.id)
+    for share in recorded.shares:
+        record_reads(
+            session,
+            meter_id=meter.id,
+            starts_at=share.starts_at,
+            interval_minutes=60,
+            wh=share.wh.tolist(),
+            quality="ESTIMATED",
+            source=source,
+            now=now,
+        )
 
 
 def record_reads(
@@ -104,7 +157,7 @@ def record_reads(
 
     A read replaces one of lower or equal rank (metering.quality); sent twice it changes nothing. Replacing a
     read that was there keeps what stood as a version. Impossible reads become exceptions. Records the fact
-    reads.settled. Counts: read = stored + unchanged + excepted.
+    reads.settled. Counts: read = stored + unchanged + excepted. Many meters at once: metering.loading.
     """
     row = _lock(session, meter_id)
     values = np.asarray(wh, dtype=np.int64)
@@ -114,36 +167,34 @@ def record_reads(
     refused = _refuse(session, row, starts_at, interval_minutes, values, codes, batch_id, now)
     first, last = blocks.utc_days(starts_at, starts_at + len(values) * timedelta(minutes=interval_minutes))
     offset = blocks.ceil_index(blocks.day_start(first), starts_at, interval_minutes)
-    shape = ((last - first).days, blocks.per_day(interval_minutes))
-    offered = np.full(shape[0] * shape[1], -1, dtype=np.int64)
-    marks = np.zeros(shape[0] * shape[1], dtype=np.uint8)
+    days, per_day = (last - first).days, blocks.per_day(interval_minutes)
+    offered, marks = merging.nothing((days * per_day,))
     usable = ~refused & (values >= 0) & (codes > Quality.MISSING)
     span = slice(offset, offset + len(values))
     offered[span] = np.where(usable, values, -1)
     marks[span] = np.where(usable, codes, 0)
-    days = _days(session, meter_id, first, last)
-    changed = [
-        _merge(session, row.id, day, days.get(day), offered[part], marks[part], source, now)
-        for day, part in _by_day(first, shape)
-    ]
-    stored = np.flatnonzero(np.concatenate(changed)) if changed else np.zeros(0, dtype=np.int64)
+    done = storing.store(
+        session,
+        storing.Offered(
+            np.full(days, meter_id, dtype=np.int64),
+            copying.number(first) + np.arange(days),
+            offered.reshape(days, per_day),
+            marks.reshape(days, per_day),
+        ),
+        source=source,
+        now=now,
+    )
+    if done.clash.any():
+        day = first + timedelta(days=int(done.clash.argmax()))
+        raise errors.Invalid("reads.interval", day=day.isoformat(), interval_minutes=interval_minutes)
+    stored = np.flatnonzero(done.changed.ravel())
     if len(stored):
         step = timedelta(minutes=interval_minutes)
         begin = blocks.day_start(first) + int(stored[0]) * step
         end = blocks.day_start(first) + (int(stored[-1]) + 1) * step
         if row.last_read_at is None or end > row.last_read_at:
             row.last_read_at = end
-        outbox.record_fact(
-            session,
-            "reads.settled",
-            key=f"service_point:{row.service_point_id}",
-            payload={
-                "service_point_id": row.service_point_id,
-                "from": begin.isoformat(),
-                "to": end.isoformat(),
-            },
-            now=now,
-        )
+        settling.tell(session, [settling.Settled(row.service_point_id, begin, end)], now=now)
     session.flush()
     return Counts(len(stored), len(values) - len(stored) - int(refused.sum()), int(refused.sum()))
 
@@ -176,6 +227,12 @@ def record_register_read(
     return row.id
 
 
+def on_the_wall(installed_on: date, removed_on: date | None) -> tuple[datetime, datetime | None]:
+    """This will give the instants between which a meter can have read: its civil days, in whichever zone."""
+    first = blocks.day_start(installed_on) - timedelta(days=DAYS_BEFORE)
+    return first, None if removed_on is None else blocks.day_start(removed_on) + timedelta(days=DAYS_AFTER)
+
+
 def resolve_exception(session: Session, *, exception_id: int, now: datetime) -> None:
     """This will close an exception a person has looked at."""
     row = session.get(models.ReadExceptionRow, exception_id, with_for_update=True)
@@ -185,12 +242,6 @@ def resolve_exception(session: Session, *, exception_id: int, now: datetime) -> 
     session.flush()
 
 
-@dataclass(frozen=True)
-class _Fault:
-    code: str
-    where: Any
-
-
 def _lock(session: Session, meter_id: int) -> models.MeterRow:
     row = session.get(models.MeterRow, meter_id, with_for_update=True)
     if row is None:
@@ -198,8 +249,8 @@ def _lock(session: Session, meter_id: int) -> models.MeterRow:
     return row
 
 
-def _meter(session: Session, number: str) -> queries.Meter:
-    found = queries.find_meter_by_number(session, number=number)
+def _meter(session: Session, number: str, direction: str) -> queries.Meter:
+    found = queries.find_meter_by_number(session, number=number, direction=direction)
     if found is None:
         raise errors.NotFound("meter.unknown")
     return found
@@ -228,100 +279,22 @@ def _refuse(
 ) -> Any:
     """Impossible reads, as one exception per kind, with the first of them and how many."""
     step = timedelta(minutes=interval_minutes)
-    told = codes > Quality.MISSING
-    earliest = blocks.day_start(row.installed_on) - timedelta(days=1)
     number = np.arange(len(values))
-    outside = number < blocks.ceil_index(starts_at, earliest, interval_minutes)
-    if row.removed_on is not None:
-        latest = blocks.day_start(row.removed_on) + timedelta(days=2)
-        outside |= number >= blocks.ceil_index(starts_at, latest, interval_minutes)
-    faults = (
-        _Fault("OUTSIDE_METER", told & outside),
-        _Fault("NEGATIVE", told & (values < 0)),
-        _Fault("TOO_HIGH", told & (values > HIGHEST_WH_PER_HOUR * interval_minutes // 60)),
-    )
-    refused = np.zeros(len(values), dtype=bool)
-    for fault in faults:
-        where = np.flatnonzero(fault.where & ~refused)
-        if not len(where):
-            continue
-        refused[where] = True
+    first, last = on_the_wall(row.installed_on, row.removed_on)
+    outside = number < blocks.ceil_index(starts_at, first, interval_minutes)
+    if last is not None:
+        outside |= number >= blocks.ceil_index(starts_at, last, interval_minutes)
+    faults = merging.check(values, codes, outside, interval_minutes)
+    for fault in np.unique(faults[faults > 0]).tolist():
+        where = np.flatnonzero(faults == fault)
         session.add(
             models.ReadExceptionRow(
                 meter_id=row.id,
                 batch_id=batch_id,
-                code=fault.code,
+                code=merging.FAULTS[fault],
                 starts_at=starts_at + int(where[0]) * step,
                 data={"count": len(where), "wh": int(values[where[0]])},
                 recorded_at=now,
             )
         )
-    return refused
-
-
-def _days(session: Session, meter_id: int, first: date, last: date) -> dict[date, models.ReadDayRow]:
-    rows = session.scalars(
-        select(models.ReadDayRow)
-        .where(
-            models.ReadDayRow.meter_id == meter_id,
-            models.ReadDayRow.day >= first,
-            models.ReadDayRow.day < last,
-        )
-        .order_by(models.ReadDayRow.day)
-        .execution_options(populate_existing=True)
-    )
-    return {row.day: row for row in rows}
-
-
-def _by_day(first: date, shape: tuple[int, int]) -> list[tuple[date, slice]]:
-    return [(first + timedelta(days=n), slice(n * shape[1], (n + 1) * shape[1])) for n in range(shape[0])]
-
-
-def _merge(
-    session: Session,
-    meter_id: int,
-    day: date,
-    row: models.ReadDayRow | None,
-    values: Any,
-    codes: Any,
-    source: str,
-    now: datetime,
-) -> Any:
-    """One day: true where the offered read now stands and did not before."""
-    offered = codes > Quality.MISSING
-    if row is None:
-        if offered.any():
-            session.add(
-                models.ReadDayRow(
-                    meter_id=meter_id,
-                    day=day,
-                    version=1,
-                    wh=blocks.encode(np.where(offered, values, quality.MISSING_WH)),
-                    quality=codes.tobytes(),
-                    recorded_at=now,
-                )
-            )
-        return offered
-    stood, ranks = blocks.decode(row.wh, row.quality)
-    if len(stood) != len(values):
-        raise errors.Invalid("reads.interval", day=day.isoformat(), stored=1440 // len(stood))
-    changed = offered & (codes >= ranks) & ((values != stood) | (codes > ranks))
-    if changed.any():
-        if (ranks[changed] > Quality.MISSING).any():
-            session.add(
-                models.ReadDayVersionRow(
-                    meter_id=meter_id,
-                    day=day,
-                    version=row.version,
-                    wh=row.wh,
-                    quality=row.quality,
-                    recorded_at=row.recorded_at,
-                    replaced_at=now,
-                    replaced_by=source,
-                )
-            )
-            row.version += 1
-        row.wh = blocks.encode(np.where(changed, values, stood))
-        row.quality = np.where(changed, codes, ranks).astype(np.uint8).tobytes()
-        row.recorded_at = now
-    return changed
+    return faults > 0

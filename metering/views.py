@@ -151,15 +151,24 @@ class MeterCounts:
 
 @dataclass(frozen=True)
 class Counts:
-    """What became of reads: read = stored + unchanged + excepted."""
+    """What became of reads: read = stored + unchanged + excepted + unreadable."""
 
     stored: int
     unchanged: int
     excepted: int
+    unreadable: int = 0
 
     @property
     def read(self) -> int:
-        return self.stored + self.unchanged + self.excepted
+        return self.stored + self.unchanged + self.excepted + self.unreadable
+
+    def __add__(self, other: "Counts") -> "Counts":
+        return Counts(
+            self.stored + other.stored,
+            self.unchanged + other.unchanged,
+            self.excepted + other.excepted,
+            self.unreadable + other.unreadable,
+        )
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
 
-from billing import alert_jobs, arrears_jobs, correction_jobs, plan_jobs
+from billing import alert_jobs, arrears_jobs, correction_jobs, plan_jobs, retention_jobs
 from billing import jobs as billing
 from core.compliance import jobs as compliance
 from core.conversations import jobs as conversations
@@ -13,6 +13,7 @@ from core.hub import Hub
 from core.outages import jobs as outages
 from crm_sync import jobs as crm
 from metering import jobs as metering
+from metering import partition_jobs
 from ops_admin import housekeeping
 from ops_admin.seed import live
 
@@ -39,6 +40,8 @@ JOBS: tuple[Job, ...] = (
     Job("fieldwork.remind_appointments", timedelta(minutes=10), fieldwork.remind_appointments),
     Job("compliance.watch_deadlines", timedelta(minutes=10), compliance.watch_deadlines),
     Job("metering.watch_usage", timedelta(hours=1), metering.watch_usage),
+    Job("metering.make_months_ahead", timedelta(hours=6), partition_jobs.make_ahead),
+    Job("billing.drop_old_reads", timedelta(hours=24), retention_jobs.drop_old_reads),
     Job("billing.run_due_cycles", timedelta(hours=1), billing.run_due_cycles),
     Job("billing.charge_autopay", timedelta(hours=1), billing.charge_autopay),
     Job("billing.post_late_fees", timedelta(hours=6), billing.post_late_fees),

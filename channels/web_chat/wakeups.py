@@ -15,6 +15,7 @@ from core import log
 logger = log.get(__name__)
 
 _PREFIX = "wake:"
+_MANY = "many:"  # before a topic's name: the text names those of its kind that are meant, and each is woken
 _RETRY_SECONDS = 1.0
 ENDED = "\x00ended"  # what a queue holds when the process is shutting down
 LOST = ""  # what a queue holds when wake-ups may have been missed
@@ -95,6 +96,13 @@ class Wakeups:
                     self._closed.wait(_RETRY_SECONDS)
 
     def _fan_out(self, topic: str, text: str) -> None:
+        if topic.startswith(_MANY):
+            kind = topic.removeprefix(_MANY)
+            with self._lock:
+                awaited = [name for name in text.split() if f"{kind}:{name}" in self._queues]
+            for name in awaited:
+                self._fan_out(f"{kind}:{name}", name)
+            return
         with self._lock:
             waiting = list(self._queues.get(topic, ()))
         for each in waiting:

@@ -229,6 +229,8 @@ def upgrade() -> None:
     sa.Column('unchanged', sa.BigInteger(), nullable=False),
     sa.Column('excepted', sa.BigInteger(), nullable=False),
     sa.Column('unreadable', sa.BigInteger(), nullable=False),
+    sa.Column('position', sa.BigInteger(), nullable=False),
+    sa.Column('finished_at', sa.DateTime(timezone=True), nullable=True),
     sa.CheckConstraint('read = stored + unchanged + excepted + unreadable', name=op.f('ck_read_batch_adds_up')),
     sa.PrimaryKeyConstraint('id', name=op.f('pk_read_batch')),
     sa.UniqueConstraint('sha256', name=op.f('uq_read_batch_sha256'))
@@ -622,12 +624,13 @@ def upgrade() -> None:
     postgresql.ExcludeConstraint((sa.column('service_point_id'), '='), (sa.column('direction'), '='), (sa.text('daterange(installed_on, removed_on)'), '&&'), using='gist', name='ex_meter_one_at_a_time'),
     sa.CheckConstraint("direction IN ('DELIVERED', 'RECEIVED')", name=op.f('ck_meter_direction')),
     sa.CheckConstraint('digits BETWEEN 3 AND 9', name=op.f('ck_meter_digits')),
-    sa.CheckConstraint('interval_minutes IN (15, 30, 60)', name=op.f('ck_meter_interval_minutes')),
+    sa.CheckConstraint('interval_minutes IN (5, 15, 30, 60)', name=op.f('ck_meter_interval_minutes')),
     sa.CheckConstraint('multiplier > 0', name=op.f('ck_meter_multiplier')),
     sa.CheckConstraint('removed_on IS NULL OR removed_on >= installed_on', name=op.f('ck_meter_removed_on')),
     sa.ForeignKeyConstraint(['service_point_id'], ['service_point.id'], name=op.f('fk_meter_service_point_id')),
     sa.PrimaryKeyConstraint('id', name=op.f('pk_meter')),
-    sa.UniqueConstraint('number', name=op.f('uq_meter_number'))
+    sa.UniqueConstraint('number', 'direction', name=op.f('uq_meter_number_direction')),
+    postgresql_with={'fillfactor': '50'}
     )
     op.create_index(op.f('ix_meter_service_point_id'), 'meter', ['service_point_id'], unique=False)
     op.create_table('outage',
@@ -1074,11 +1077,12 @@ def upgrade() -> None:
     sa.Column('quality', sa.LargeBinary(), nullable=False),
     sa.Column('recorded_at', sa.DateTime(timezone=True), nullable=False),
     sa.CheckConstraint('octet_length(quality) * 4 = octet_length(wh)', name=op.f('ck_read_day_quality')),
-    sa.CheckConstraint('octet_length(wh) IN (96, 192, 384)', name=op.f('ck_read_day_wh')),
+    sa.CheckConstraint('octet_length(wh) IN (96, 192, 384, 1152)', name=op.f('ck_read_day_wh')),
     sa.ForeignKeyConstraint(['meter_id'], ['meter.id'], name=op.f('fk_read_day_meter_id')),
     sa.PrimaryKeyConstraint('meter_id', 'day', name=op.f('pk_read_day')),
-    postgresql_with={'fillfactor': '90'}
+    postgresql_partition_by='RANGE (day)'
     )
+    op.execute('CREATE TABLE read_day_default PARTITION OF read_day DEFAULT')
     op.create_table('read_day_version',
     sa.Column('meter_id', sa.BigInteger(), nullable=False),
     sa.Column('day', sa.Date(), nullable=False),
@@ -1089,8 +1093,10 @@ def upgrade() -> None:
     sa.Column('replaced_at', sa.DateTime(timezone=True), nullable=False),
     sa.Column('replaced_by', sa.Text(), nullable=False),
     sa.ForeignKeyConstraint(['meter_id'], ['meter.id'], name=op.f('fk_read_day_version_meter_id')),
-    sa.PrimaryKeyConstraint('meter_id', 'day', 'version', name=op.f('pk_read_day_version'))
+    sa.PrimaryKeyConstraint('meter_id', 'day', 'version', name=op.f('pk_read_day_version')),
+    postgresql_partition_by='RANGE (day)'
     )
+    op.execute('CREATE TABLE read_day_version_default PARTITION OF read_day_version DEFAULT')
     op.create_table('read_exception',
     sa.Column('id', sa.BigInteger(), sa.Identity(always=False), nullable=False),
     sa.Column('meter_id', sa.BigInteger(), nullable=True),
@@ -1100,7 +1106,7 @@ def upgrade() -> None:
     sa.Column('data', postgresql.JSONB(astext_type=sa.Text()), nullable=False),
     sa.Column('recorded_at', sa.DateTime(timezone=True), nullable=False),
     sa.Column('resolved_at', sa.DateTime(timezone=True), nullable=True),
-    sa.CheckConstraint("code IN ('NEGATIVE', 'TOO_HIGH', 'OUTSIDE_METER', 'UNKNOWN_METER', 'UNREADABLE')", name=op.f('ck_read_exception_code')),
+    sa.CheckConstraint("code IN ('NEGATIVE', 'TOO_HIGH', 'OUTSIDE_METER', 'UNKNOWN_METER', 'UNREADABLE', 'WRONG_INTERVAL', 'OFF_GRID', 'DUPLICATE', 'LOWER_THAN_PREVIOUS')", name=op.f('ck_read_exception_code')),
     sa.ForeignKeyConstraint(['batch_id'], ['read_batch.id'], name=op.f('fk_read_exception_batch_id')),
     sa.ForeignKeyConstraint(['meter_id'], ['meter.id'], name=op.f('fk_read_exception_meter_id')),
     sa.PrimaryKeyConstraint('id', name=op.f('pk_read_exception'))

@@ -3,7 +3,7 @@
 import base64
 import json
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import Any
 
@@ -11,7 +11,7 @@ import pytest
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from flask import Blueprint, Flask
-from sqlalchemy import func, select
+from sqlalchemy import func, select, text
 from sqlalchemy.orm import Session
 from twilio.request_validator import RequestValidator
 
@@ -24,10 +24,12 @@ from channels.payments import web as payments_web
 from channels.sms import web as sms
 from channels.whatsapp import web as whatsapp
 from core import outbox, ports, settings
+from core.accounts import operations as accounts_operations
 from core.accounts import queries as accounts
 from core.conversations import models
 from core.conversations import queries as talks
 from core.hub import Hub
+from metering import operations as metering
 from tests import fakes
 from tests.conftest import FakeHub
 
@@ -266,9 +268,8 @@ def test_a_head_end_nobody_knows_is_refused_and_an_unknown_meter_does_not_stop_t
     answer = door.post("/hooks/meters/reads", data=body, headers={meters.SIGNATURE: header})
     assert answer.status_code == 200
     told = answer.get_json()
-    assert told["stored"] == 0
-    assert told["unreadable"][0] == {"line": 1, "reason": "meter.unknown"}
-    assert len(told["unreadable"]) == 2
+    assert (told["read"], told["stored"], told["excepted"], told["unreadable_count"]) == (2, 0, 1, 1)
+    assert [each["line"] for each in told["unreadable"]] == [2]
 
 
 def test_the_conversation_of_a_text_is_open_with_its_sender(hub: FakeHub, session: Session) -> None:
@@ -298,3 +299,54 @@ def test_a_payment_event_is_believed_when_signed_and_settled_once(hub: FakeHub, 
         assert door.post("/hooks/payments/stripe", data=b"{}", headers=good).status_code == 204
     stored = session.scalars(select(billing_models.PaymentEventRow.event_id)).all()
     assert list(stored) == ["evt_1"]
+
+
+def _pushed(session: Session, lines: list[dict[str, Any]]) -> bytes:
+    premise = accounts_operations.add_premise(
+        session, address="1 Test Way", city="B", postcode="1", county="C", timezone="America/New_York"
+    )
+    point = accounts_operations.add_service_point(session, premise_id=premise)
+    metering.install_meter(session, service_point_id=point, number="E-1", installed_on=date(2024, 1, 1))
+    session.commit()
+    return b"".join(json.dumps(line).encode() + b"\n" for line in lines)
+
+
+def test_a_push_is_stored_once_and_wakes_the_page(hub: FakeHub, session: Session) -> None:
+    woken: list[str] = []
+    door = client(hub.with_(publish=lambda topic, _: woken.append(topic)), meters.blueprint)
+    line = {"meter": "E-1", "starts_at": "2026-11-22T00:00:00Z", "wh": [1, 2, -1]}
+    body = _pushed(session, [line, {"meter": "E-1", "wh": [1]}])
+    stamp = str(int(hub.now().timestamp()))
+    header = {meters.SIGNATURE: f"t={stamp},v1={pushes.signature(SETTINGS.secret_key, stamp, body)}"}
+    first = door.post("/hooks/meters/reads", data=body, headers=header).get_json()
+    assert (first["read"], first["stored"], first["unchanged"], first["unreadable_count"]) == (4, 2, 1, 1)
+    again = door.post("/hooks/meters/reads", data=body, headers=header).get_json()
+    assert (again["read"], again["stored"]) == (4, 2)  # the same bytes: the same answer, nothing stored again
+    assert [topic.partition(":")[0] for topic in woken] == ["reads"]
+    assert door.post("/hooks/meters/reads", data=body + b"\n", headers=header).status_code == 403
+
+
+def test_a_stream_is_believed_block_by_block(hub: FakeHub, session: Session) -> None:
+    door = client(hub, meters.blueprint)
+    lines = [{"meter": "E-1", "starts_at": f"2026-11-{day:02}T00:00:00Z", "wh": [day] * 24} for day in (20, 21, 22)]
+    _pushed(session, [])
+    stamp = str(int(hub.now().timestamp()))
+
+    def seal(block: bytes) -> bytes:
+        return json.dumps({"signature": pushes.signature(SETTINGS.secret_key, stamp, block)}).encode() + b"\n"
+
+    blocks = [json.dumps(line).encode() + b"\n" for line in lines]
+    blocks[1] += b"{not a line\n"
+    opened = pushes.signature(SETTINGS.secret_key, stamp, pushes.STREAM)
+    headers = {meters.SIGNATURE: f"t={stamp},v1={opened}", meters.STREAM: "1"}
+    whole = b"".join(block + seal(block) for block in blocks)
+    cut = whole[: whole.rindex(b'{"signature"')]  # the third block has come, but nobody has signed it
+    assert door.post("/hooks/meters/reads", data=cut, headers=headers).status_code == 403
+    stored = session.scalar(text("SELECT count(*) FROM read_day"))
+    assert stored == 2
+    told = door.post("/hooks/meters/reads", data=whole, headers=headers).get_json()
+    assert (told["read"], told["stored"], told["unreadable_count"]) == (73, 72, 1)
+    assert told["unreadable"][0]["line"] == 4
+    assert session.scalar(text("SELECT sum(read) FROM read_batch")) == 73
+    forged = blocks[0] + b'{"signature": "0"}\n'
+    assert door.post("/hooks/meters/reads", data=forged, headers=headers).status_code == 403

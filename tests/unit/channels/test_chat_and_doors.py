@@ -3,6 +3,7 @@
 import json
 import pathlib
 from datetime import timedelta
+from decimal import Decimal
 
 import pytest
 from flask import Blueprint, Flask, request
@@ -12,6 +13,7 @@ from channels import edge
 from channels.meters import parse as meters
 from channels.web_chat import parse, render, visitors
 from core import errors, wording
+from metering.formats import told
 from tests.unit.channels.made import NOW, SETTINGS
 
 WIDGET = pathlib.Path(channels.web_chat.__file__).parent / "static" / "widget.js"
@@ -93,16 +95,26 @@ LINE = {"meter": "M-1", "starts_at": "2026-11-22T00:00:00+00:00", "wh": [100, -1
 def test_lines_of_reads_are_read_and_bad_ones_do_not_stop_the_rest() -> None:
     bad = [
         b"{", b"[]", b'"x"', json.dumps({**LINE, "starts_at": "2026-11-22T00:00:00"}).encode(),
-        json.dumps({**LINE, "wh": [1.5]}).encode(), json.dumps({**LINE, "wh": [2**40]}).encode(),
-        json.dumps({**LINE, "wh": [-2]}).encode(), json.dumps({**LINE, "interval_minutes": 7}).encode(),
+        json.dumps({**LINE, "wh": [1.5]}).encode(), json.dumps({**LINE, "wh": [2**63]}).encode(),
+        json.dumps({**LINE, "wh": [True]}).encode(), json.dumps({**LINE, "interval_minutes": 7}).encode(),
         json.dumps({**LINE, "quality": ["ACTUAL"]}).encode(), json.dumps({**LINE, "quality": "EDITED"}).encode(),
-        b"[" * 100_000,
+        json.dumps({**LINE, "meter": ""}).encode(), json.dumps({"meter": "M-1"}).encode(), b"[" * 100_000,
+        json.dumps({"meter": "M-1", "read_at": "2026-11-22T00:00:00Z", "value": "NaN"}).encode(), b"\xff\x00",
     ]  # fmt: skip
-    read = list(meters.lines(b"\n".join([*bad, b"", json.dumps(LINE).encode()])))
-    assert [type(one) for one in read] == [meters.Unreadable] * len(bad) + [meters.Run]
-    assert isinstance(read[-1], meters.Run)
-    assert read[-1].wh == (100, -1, 300)
-    assert [one.line for one in read[:-1] if isinstance(one, meters.Unreadable)] == list(range(1, len(bad) + 1))
+    read = list(meters.lines([*bad, b"", json.dumps(LINE).encode()]))
+    assert [type(one) for one in read] == [told.Unreadable] * len(bad) + [told.Run]
+    assert isinstance(read[-1], told.Run)
+    assert (read[-1].wh.tolist(), read[-1].quality.tolist()) == ([100, -1, 300], [3, 0, 3])
+    assert [one.line for one in read[:-1] if isinstance(one, told.Unreadable)] == list(range(1, len(bad) + 1))
+
+
+def test_a_dial_is_read_beside_intervals_and_what_it_sent_out() -> None:
+    dial = {"meter": "R-1", "read_at": "2026-11-22T09:30:00-05:00", "value": "10482.5", "direction": "RECEIVED"}
+    (read,) = meters.lines([json.dumps(dial).encode()], 7)
+    assert isinstance(read, told.Dial)
+    assert (read.value, read.direction, read.read_at.isoformat(), read.line) == (
+        Decimal("10482.500"), "RECEIVED", "2026-11-22T14:30:00+00:00", 7,
+    )  # fmt: skip
 
 
 def test_a_push_is_signed_and_fresh() -> None:

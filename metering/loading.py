@@ -1,0 +1,141 @@
+"""Reads by the million: what any format tells, stored chunk by chunk, each chunk once.
+
+A batch is known by the digest of its bytes. Told twice it changes nothing and gives the same counts; broken off, it
+goes on where it stopped, for each chunk is committed together with how far it reaches.
+"""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from itertools import islice
+
+from sqlalchemy import select
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.exc import OperationalError
+from sqlalchemy.orm import Session
+
+from core import errors, log, periods
+from core.hub import Hub
+from metering import chunk, models, partitions
+from metering.formats import told
+from metering.views import Counts
+
+logger = log.get(__name__)
+
+CHUNK_READS = 480_000  # 20,000 meters' day of hours; about 100 MB while it is being stored
+_CHUNK_ITEMS = 60_000
+_TRIES = 4
+_BROKEN_BY_OTHERS = frozenset({"40P01", "40001", "55P03"})  # deadlock, serialization, a lock that was not to be had
+
+
+@dataclass
+class _Batch:
+    id: int
+    position: int
+    counts: Counts
+    finished: bool
+
+
+def load(hub: Hub, told_: Iterable[told.Told], *, source: str, sha256: str, now: datetime) -> Counts:
+    """This will store what a parser tells, and give what became of it: read = stored + unchanged + excepted +
+    unreadable. One read is one interval, one day, or one reading of a dial.
+
+    Refused ``reads.batch_busy`` when the same batch is being loaded elsewhere. An error of the parser itself goes
+    through; what was stored before it stays, and the same batch told again goes on behind it.
+    """
+    with hub.transaction() as session:
+        batch = _open(session, source, sha256, now)
+    if batch.finished:
+        return batch.counts
+    months: set[date] = set()
+    for items in _chunks(islice(told_, batch.position, None)):
+        _make_months(hub, items, months, now)
+        _store(hub, batch, items, source, now)
+    with hub.transaction() as session:
+        row = _row(session, batch)
+        row.finished_at = now
+    logger.info("reads_loaded", extra={"batch_id": batch.id, "read": batch.counts.read})
+    return batch.counts
+
+
+def _open(session: Session, source: str, sha256: str, now: datetime) -> _Batch:
+    batch = models.ReadBatchRow
+    session.execute(
+        insert(batch)
+        .values(source=source, sha256=sha256, received_at=now)
+        .on_conflict_do_nothing(index_elements=[batch.sha256])
+    )
+    row = session.scalars(select(batch).where(batch.sha256 == sha256)).one()
+    return _Batch(row.id, row.position, _counts(row), row.finished_at is not None)
+
+
+def _chunks(items: Iterable[told.Told]) -> Iterator[list[told.Told]]:
+    part: list[told.Told] = []
+    reads = 0
+    for each in items:
+        part.append(each)
+        reads += len(each.wh) if isinstance(each, told.Run) else 1
+        if reads >= CHUNK_READS or len(part) >= _CHUNK_ITEMS:
+            yield part
+            part, reads = [], 0
+    if part:
+        yield part
+
+
+def _make_months(hub: Hub, items: list[told.Told], done: set[date], now: datetime) -> None:
+    """Make the partitions this chunk wants and that are missing; without them its days wait in the default one."""
+    today = periods.aware(now).date()
+    wanted: set[date] = set()
+    spans = {(each.starts_at, len(each.wh) * each.interval_minutes) for each in items if isinstance(each, told.Run)}
+    for starts_at, minutes in spans:
+        month = periods.month_of(starts_at.date())
+        while month.starts_on <= (starts_at + timedelta(minutes=minutes)).date():
+            wanted.add(month.starts_on)
+            month = periods.month_of(month.ends_on)
+    new = {month for month in wanted - done if partitions.within_reach(month, today)}
+    if not new:
+        return
+    done |= new
+    try:
+        with hub.transaction() as session:
+            for first in sorted(new):
+                partitions.make_months(session, days=periods.month_of(first))
+    except OperationalError as exc:
+        logger.warning("read_months_not_made", extra={"reason": type(exc.orig).__name__})
+
+
+def _store(hub: Hub, batch: _Batch, items: list[told.Told], source: str, now: datetime) -> None:
+    """One chunk, in one transaction; again when somebody else's locks broke it."""
+    for attempt in range(_TRIES):
+        try:
+            with hub.transaction() as session:
+                row = _row(session, batch)
+                done = chunk.store(
+                    session,
+                    items,
+                    batch_id=batch.id,
+                    unreadable_before=row.unreadable,
+                    source=source,
+                    now=now,
+                )
+                counts = batch.counts + done
+                row.position = batch.position + len(items)
+                row.read, row.stored, row.unchanged = counts.read, counts.stored, counts.unchanged
+                row.excepted, row.unreadable = counts.excepted, counts.unreadable
+        except OperationalError as exc:
+            if attempt == _TRIES - 1 or getattr(exc.orig, "sqlstate", None) not in _BROKEN_BY_OTHERS:
+                raise
+            continue
+        batch.position, batch.counts = batch.position + len(items), counts
+        return
+
+
+def _row(session: Session, batch: _Batch) -> models.ReadBatchRow:
+    row = session.get_one(models.ReadBatchRow, batch.id, with_for_update=True)
+    if row.position != batch.position:
+        raise errors.Refused("reads.batch_busy", batch_id=batch.id)
+    return row
+
+
+def _counts(row: models.ReadBatchRow) -> Counts:
+    return Counts(row.stored, row.unchanged, row.excepted, row.unreadable)

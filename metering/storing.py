@@ -1,0 +1,164 @@
+"""Days of reads set against what stands, many at once: new ones by COPY, changed ones by one statement.
+
+Whoever calls holds the meters' rows locked, so that nobody else writes the same days meanwhile.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import numpy as np
+from sqlalchemy import text
+from sqlalchemy.orm import Session
+
+from metering import blocks, copying, merging
+from metering.merging import Bools
+from metering.views import Codes, Ints
+
+_MONTH = 31  # so many days are asked for at once: a meter's rows of a month stand together
+
+_STOOD = text(
+    """
+    SELECT meter_id, day - DATE '2000-01-01', wh, quality FROM read_day
+     WHERE meter_id = ANY(CAST(:ids AS bigint[])) AND day >= :first AND day <= :last
+    """
+)
+_KEEP = text(
+    """
+    INSERT INTO read_day_version (meter_id, day, version, wh, quality, recorded_at, replaced_at, replaced_by)
+    SELECT d.meter_id, d.day, d.version, d.wh, d.quality, d.recorded_at, :now, :source
+      FROM unnest(CAST(:ids AS bigint[]), CAST(:days AS integer[])) AS u (id, day)
+     CROSS JOIN LATERAL (
+           SELECT * FROM read_day r WHERE r.meter_id = u.id AND r.day = DATE '2000-01-01' + u.day OFFSET 0) AS d
+    """
+)
+_CHANGE = text(
+    """
+    UPDATE read_day d
+       SET version = d.version + u.bump, wh = u.wh, quality = u.quality, recorded_at = :now
+      FROM unnest(CAST(:ids AS bigint[]), CAST(:days AS integer[]), CAST(:bumps AS integer[]),
+                  CAST(:wh AS bytea[]), CAST(:codes AS bytea[])) AS u (id, day, bump, wh, quality)
+     WHERE d.meter_id = u.id AND d.day = DATE '2000-01-01' + u.day AND d.day >= :first AND d.day <= :last
+    """
+)
+_PLAN = text("SELECT set_config('enable_hashjoin', :joins, true), set_config('enable_mergejoin', :joins, true)")
+
+
+@dataclass(frozen=True)
+class Offered:
+    """Reads that ask to be stored: a row for each meter and UTC day, all of one length of interval, none twice.
+
+    `days` are numbers (copying.number); code MISSING offers nothing.
+    """
+
+    meter_ids: Ints
+    days: Ints
+    wh: Ints
+    codes: Codes
+
+
+@dataclass(frozen=True)
+class Stored:
+    """What became of them, row by row: `changed` and `replaced` as in merging, `clash` where the day stands in another
+    length of interval and was left as it is.
+    """
+
+    changed: Bools
+    replaced: Bools
+    clash: Bools
+
+
+def store(session: Session, offered: Offered, *, source: str, now: datetime) -> Stored:
+    """This will store what is better than what stands, and keep what was good and gave way as a version."""
+    session.flush()
+    count, per_day = offered.wh.shape
+    stood, ranks = merging.nothing((count, per_day))
+    there, clash = _stood(session, offered, stood, ranks)
+    merged = merging.merge(offered.wh, offered.codes, stood, ranks)
+    changed, replaced = merged.changed & ~clash[:, None], merged.replaced & ~clash[:, None]
+    touched = np.asarray(changed.any(axis=1))
+    new = np.flatnonzero(touched & ~there)
+    if len(new):
+        new = new[np.lexsort((offered.days[new], offered.meter_ids[new]))]  # a meter's days stand together
+        rows = copying.day_rows(
+            offered.meter_ids[new], offered.days[new], merged.wh[new], merged.codes[new], recorded_at=now
+        )
+        copying.copy_days(session, [rows])
+    old = np.flatnonzero(touched & there)
+    if len(old):
+        _change(session, offered, merged, old, np.asarray(replaced.any(axis=1))[old], source, now)
+    return Stored(changed, replaced, clash)
+
+
+def _stood(session: Session, offered: Offered, stood: Ints, ranks: Codes) -> tuple[Bools, Bools]:
+    """Fill in the days that stand; gives which rows do, and which of them in another length of interval."""
+    count, per_day = offered.wh.shape
+    there: Bools = np.zeros(count, dtype=bool)
+    clash: Bools = np.zeros(count, dtype=bool)
+    keys = offered.meter_ids * 100_000 + offered.days  # days are numbered below it until the year 2273
+    order = np.argsort(keys, kind="stable")
+    for part in np.unique(offered.days // _MONTH).tolist():
+        some = offered.days // _MONTH == part
+        rows = session.execute(
+            _STOOD,
+            {
+                "ids": copying.array(np.unique(offered.meter_ids[some])),
+                "first": copying.day(int(offered.days[some].min())),
+                "last": copying.day(int(offered.days[some].max())),
+            },
+        ).all()
+        if not rows:
+            continue
+        asked = np.array([row[0] * 100_000 + row[1] for row in rows], dtype=np.int64)
+        at = np.searchsorted(keys, asked, sorter=order)
+        hit = order[np.minimum(at, count - 1)]
+        ours = keys[hit] == asked  # a day in between that nobody offers is not
+        same = ours & np.array([len(row[2]) == per_day * 4 for row in rows])
+        there[hit[ours]] = True
+        clash[hit[ours & ~same]] = True
+        mine = [row for row, wanted in zip(rows, same.tolist(), strict=True) if wanted]
+        if mine:
+            values, codes = blocks.decode(b"".join(row[2] for row in mine), b"".join(row[3] for row in mine))
+            stood[hit[same]], ranks[hit[same]] = values.reshape(-1, per_day), codes.reshape(-1, per_day)
+    return there, clash
+
+
+def _change(
+    session: Session,
+    offered: Offered,
+    merged: merging.Merged,
+    rows: Ints,
+    corrected: Bools,
+    source: str,
+    now: datetime,
+) -> None:
+    ids, days = offered.meter_ids[rows], offered.days[rows]
+    if corrected.any():
+        session.execute(
+            _KEEP,
+            {
+                "ids": copying.array(ids[corrected]),
+                "days": copying.array(days[corrected]),
+                "now": now,
+                "source": source,
+            },
+        )
+    # a list on one side and millions of rows on the other: the planner may not read the millions
+    session.execute(_PLAN, {"joins": "off"})
+    for part in np.unique(days // _MONTH).tolist():
+        some = np.flatnonzero(days // _MONTH == part)
+        values: Any = merged.wh[rows[some]].astype(blocks.WH)
+        session.execute(
+            _CHANGE,
+            {
+                "ids": copying.array(ids[some]),
+                "days": copying.array(days[some]),
+                "bumps": copying.array(corrected[some].astype(int)),
+                "wh": [row.tobytes() for row in values],
+                "codes": [row.tobytes() for row in merged.codes[rows[some]]],
+                "first": copying.day(int(days[some].min())),
+                "last": copying.day(int(days[some].max())),
+                "now": now,
+            },
+        )
+    session.execute(_PLAN, {"joins": "on"})
