@@ -11,7 +11,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from core import errors, outbox, periods
-from metering import blocks, models, quality, queries
+from metering import blocks, models, originals, quality, queries
 from metering.quality import Quality
 from metering.views import Counts
 
@@ -305,7 +305,8 @@ def _merge(
     stood, ranks = blocks.decode(row.wh, row.quality)
     if len(stood) != len(values):
         raise errors.Invalid("reads.interval", day=day.isoformat(), stored=1440 // len(stood))
-    changed = offered & (codes >= ranks) & ((values != stood) | (codes > ranks))
+    known = originals.refused_before(row.raw, row.rule, values)
+    changed = offered & (codes >= ranks) & ((values != stood) | (codes > ranks)) & ~known
     if changed.any():
         if (ranks[changed] > Quality.MISSING).any():
             session.add(
@@ -315,6 +316,8 @@ def _merge(
                     version=row.version,
                     wh=row.wh,
                     quality=row.quality,
+                    raw=row.raw,
+                    rule=row.rule,
                     recorded_at=row.recorded_at,
                     replaced_at=now,
                     replaced_by=source,
@@ -323,5 +326,6 @@ def _merge(
             row.version += 1
         row.wh = blocks.encode(np.where(changed, values, stood))
         row.quality = np.where(changed, codes, ranks).astype(np.uint8).tobytes()
+        row.raw, row.rule = originals.cleared(row.raw, row.rule, changed)
         row.recorded_at = now
     return changed

@@ -1073,12 +1073,18 @@ def upgrade() -> None:
     sa.Column('wh', sa.LargeBinary(), nullable=False),
     sa.Column('quality', sa.LargeBinary(), nullable=False),
     sa.Column('recorded_at', sa.DateTime(timezone=True), nullable=False),
+    sa.Column('raw', sa.LargeBinary(), nullable=True),
+    sa.Column('rule', sa.LargeBinary(), nullable=True),
+    sa.Column('judged_of', sa.DateTime(timezone=True), nullable=True),
+    sa.CheckConstraint('octet_length(raw) = octet_length(wh) AND octet_length(rule) = octet_length(quality)', name=op.f('ck_read_day_raw')),
+    sa.CheckConstraint('(raw IS NULL) = (rule IS NULL)', name=op.f('ck_read_day_rule')),
     sa.CheckConstraint('octet_length(quality) * 4 = octet_length(wh)', name=op.f('ck_read_day_quality')),
     sa.CheckConstraint('octet_length(wh) IN (96, 192, 384)', name=op.f('ck_read_day_wh')),
     sa.ForeignKeyConstraint(['meter_id'], ['meter.id'], name=op.f('fk_read_day_meter_id')),
     sa.PrimaryKeyConstraint('meter_id', 'day', name=op.f('pk_read_day')),
     postgresql_with={'fillfactor': '90'}
     )
+    op.create_index('ix_read_day_unjudged', 'read_day', ['day'], unique=False, postgresql_where=sa.text('judged_of IS DISTINCT FROM recorded_at'))
     op.create_table('read_day_version',
     sa.Column('meter_id', sa.BigInteger(), nullable=False),
     sa.Column('day', sa.Date(), nullable=False),
@@ -1088,6 +1094,8 @@ def upgrade() -> None:
     sa.Column('recorded_at', sa.DateTime(timezone=True), nullable=False),
     sa.Column('replaced_at', sa.DateTime(timezone=True), nullable=False),
     sa.Column('replaced_by', sa.Text(), nullable=False),
+    sa.Column('raw', sa.LargeBinary(), nullable=True),
+    sa.Column('rule', sa.LargeBinary(), nullable=True),
     sa.ForeignKeyConstraint(['meter_id'], ['meter.id'], name=op.f('fk_read_day_version_meter_id')),
     sa.PrimaryKeyConstraint('meter_id', 'day', 'version', name=op.f('pk_read_day_version'))
     )
@@ -1096,15 +1104,27 @@ def upgrade() -> None:
     sa.Column('meter_id', sa.BigInteger(), nullable=True),
     sa.Column('batch_id', sa.BigInteger(), nullable=True),
     sa.Column('code', sa.Text(), nullable=False),
+    sa.Column('severity', sa.Text(), server_default=sa.text("'E'"), nullable=False),
+    sa.Column('day', sa.Date(), nullable=True),
     sa.Column('starts_at', sa.DateTime(timezone=True), nullable=True),
+    sa.Column('ends_at', sa.DateTime(timezone=True), nullable=True),
     sa.Column('data', postgresql.JSONB(astext_type=sa.Text()), nullable=False),
     sa.Column('recorded_at', sa.DateTime(timezone=True), nullable=False),
     sa.Column('resolved_at', sa.DateTime(timezone=True), nullable=True),
-    sa.CheckConstraint("code IN ('NEGATIVE', 'TOO_HIGH', 'OUTSIDE_METER', 'UNKNOWN_METER', 'UNREADABLE')", name=op.f('ck_read_exception_code')),
+    sa.Column('resolution', sa.Text(), nullable=True),
+    sa.Column('resolved_by', sa.Text(), nullable=True),
+    sa.CheckConstraint("code IN ('UNKNOWN_METER', 'UNREADABLE', 'OUTSIDE_METER', 'NEGATIVE', 'TOO_HIGH', 'PULSE_OVERFLOW',"
+                       " 'SPIKE', 'ZERO', 'FLAT', 'HIGH_USE', 'LOW_USE', 'UNUSUAL_USE', 'UNIT', 'GAP', 'DST_HOUR',"
+                       " 'DUPLICATE_DAY', 'INTERVAL_SIZE', 'REGISTER_SUM', 'MULTIPLIER', 'DIAL_BACK', 'NO_AGREEMENT',"
+                       " 'METER_OVERLAP', 'NO_GENERATION', 'REVERSE_ROTATION', 'SIBLING_MISSING', 'PROLONGED_ESTIMATION', 'REPLACED', 'FUTURE')", name=op.f('ck_read_exception_code')),
+    sa.CheckConstraint("severity IN ('E', 'W', 'I')", name=op.f('ck_read_exception_severity')),
+    sa.CheckConstraint("resolution IS NULL OR resolved_at IS NOT NULL AND resolution IN ('ACCEPTED', 'ESTIMATED', 'EDITED', 'OVERTAKEN', 'NOTED')", name=op.f('ck_read_exception_resolution')),
     sa.ForeignKeyConstraint(['batch_id'], ['read_batch.id'], name=op.f('fk_read_exception_batch_id')),
     sa.ForeignKeyConstraint(['meter_id'], ['meter.id'], name=op.f('fk_read_exception_meter_id')),
     sa.PrimaryKeyConstraint('id', name=op.f('pk_read_exception'))
     )
+    op.create_index('ix_read_exception_gap', 'read_exception', ['day'], unique=False, postgresql_where=sa.text("code = 'GAP' AND (resolution IS NULL OR resolution = 'NOTED')"))
+    op.create_index('uq_read_exception_meter_id_day_code', 'read_exception', ['meter_id', 'day', 'code'], unique=True, postgresql_where=sa.text('day IS NOT NULL'))
     op.create_index(op.f('ix_read_exception_batch_id'), 'read_exception', ['batch_id'], unique=False)
     op.create_index(op.f('ix_read_exception_meter_id'), 'read_exception', ['meter_id'], unique=False)
     op.create_index('ix_read_exception_open', 'read_exception', ['recorded_at'], unique=False, postgresql_where=sa.text('resolved_at IS NULL'))
