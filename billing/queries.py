@@ -24,6 +24,8 @@ from billing.owed import (
 )
 from billing.payments import list_parked
 from billing.pricing import compare_tariffs, cost_of_usage, forecast_bill
+from billing.proposals import Line as CorrectionLine
+from billing.proposals import Proposal, get_proposal, list_proposals
 from billing.reasons import explain_bill, list_tips
 from billing.reconciling import reconcile
 from billing.refunds import list_waiting as list_waiting_refunds
@@ -67,6 +69,7 @@ __all__ = [
     "Block",
     "ClassSales",
     "Comparison",
+    "CorrectionLine",
     "DayCost",
     "Dispute",
     "Driver",
@@ -79,6 +82,7 @@ __all__ = [
     "PaymentLink",
     "PrepayStatus",
     "Preview",
+    "Proposal",
     "Rebill",
     "RunReport",
     "SavedMethod",
@@ -102,6 +106,7 @@ __all__ = [
     "get_bill",
     "get_payment",
     "get_payment_link",
+    "get_proposal",
     "late_fee_status",
     "list_bill_lines",
     "list_bills",
@@ -110,6 +115,7 @@ __all__ = [
     "list_notices",
     "list_parked",
     "list_payments",
+    "list_proposals",
     "list_saved_methods",
     "list_tariffs",
     "list_tips",

@@ -157,7 +157,8 @@ class ReadExceptionRow(db.Base):
             "code IN ('UNKNOWN_METER', 'UNREADABLE', 'OUTSIDE_METER', 'NEGATIVE', 'TOO_HIGH', 'PULSE_OVERFLOW',"
             " 'SPIKE', 'ZERO', 'FLAT', 'HIGH_USE', 'LOW_USE', 'UNUSUAL_USE', 'UNIT', 'GAP', 'DST_HOUR',"
             " 'DUPLICATE_DAY', 'INTERVAL_SIZE', 'REGISTER_SUM', 'MULTIPLIER', 'DIAL_BACK', 'NO_AGREEMENT',"
-            " 'METER_OVERLAP', 'NO_GENERATION', 'REVERSE_ROTATION', 'SIBLING_MISSING', 'PROLONGED_ESTIMATION', 'REPLACED', 'FUTURE')",
+            " 'METER_OVERLAP', 'NO_GENERATION', 'REVERSE_ROTATION', 'SIBLING_MISSING',"
+            " 'PROLONGED_ESTIMATION', 'REPLACED', 'FUTURE')",
             name="code",
         ),
         CheckConstraint("severity IN ('E', 'W', 'I')", name="severity"),

@@ -1116,7 +1116,8 @@ def upgrade() -> None:
     sa.CheckConstraint("code IN ('UNKNOWN_METER', 'UNREADABLE', 'OUTSIDE_METER', 'NEGATIVE', 'TOO_HIGH', 'PULSE_OVERFLOW',"
                        " 'SPIKE', 'ZERO', 'FLAT', 'HIGH_USE', 'LOW_USE', 'UNUSUAL_USE', 'UNIT', 'GAP', 'DST_HOUR',"
                        " 'DUPLICATE_DAY', 'INTERVAL_SIZE', 'REGISTER_SUM', 'MULTIPLIER', 'DIAL_BACK', 'NO_AGREEMENT',"
-                       " 'METER_OVERLAP', 'NO_GENERATION', 'REVERSE_ROTATION', 'SIBLING_MISSING', 'PROLONGED_ESTIMATION', 'REPLACED', 'FUTURE')", name=op.f('ck_read_exception_code')),
+                       " 'METER_OVERLAP', 'NO_GENERATION', 'REVERSE_ROTATION', 'SIBLING_MISSING',"
+                       " 'PROLONGED_ESTIMATION', 'REPLACED', 'FUTURE')", name=op.f('ck_read_exception_code')),
     sa.CheckConstraint("severity IN ('E', 'W', 'I')", name=op.f('ck_read_exception_severity')),
     sa.CheckConstraint("resolution IS NULL OR resolved_at IS NOT NULL AND resolution IN ('ACCEPTED', 'ESTIMATED', 'EDITED', 'OVERTAKEN', 'NOTED')", name=op.f('ck_read_exception_resolution')),
     sa.ForeignKeyConstraint(['batch_id'], ['read_batch.id'], name=op.f('fk_read_exception_batch_id')),
@@ -1229,6 +1230,43 @@ def upgrade() -> None:
     sa.PrimaryKeyConstraint('id', name=op.f('pk_bill_document')),
     sa.UniqueConstraint('bill_id', 'kind', 'locale', name=op.f('uq_bill_document_bill_id_kind_locale'))
     )
+    op.create_table('bill_correction',
+    sa.Column('id', sa.BigInteger(), sa.Identity(always=False), nullable=False),
+    sa.Column('bill_id', sa.BigInteger(), nullable=False),
+    sa.Column('account_id', sa.BigInteger(), nullable=False),
+    sa.Column('status', sa.Text(), nullable=False),
+    sa.Column('first_day', sa.Date(), nullable=False),
+    sa.Column('last_day', sa.Date(), nullable=False),
+    sa.Column('changed_by', sa.Text(), nullable=False),
+    sa.Column('before_cents', sa.BigInteger(), nullable=False),
+    sa.Column('after_cents', sa.BigInteger(), nullable=False),
+    sa.Column('difference_cents', sa.BigInteger(), nullable=False),
+    sa.Column('before_wh', sa.BigInteger(), nullable=False),
+    sa.Column('after_wh', sa.BigInteger(), nullable=False),
+    sa.Column('lines', postgresql.JSONB(astext_type=sa.Text()), nullable=False),
+    sa.Column('estimated', sa.Boolean(), nullable=False),
+    sa.Column('input_hash', sa.Text(), nullable=False),
+    sa.Column('allowed', sa.Boolean(), nullable=False),
+    sa.Column('earliest_on', sa.Date(), nullable=True),
+    sa.Column('citation', sa.Text(), nullable=False),
+    sa.Column('proposed_at', sa.DateTime(timezone=True), nullable=False),
+    sa.Column('decided_at', sa.DateTime(timezone=True), nullable=True),
+    sa.Column('decided_by', sa.Text(), nullable=True),
+    sa.Column('note', sa.Text(), nullable=True),
+    sa.Column('new_bill_id', sa.BigInteger(), nullable=True),
+    sa.CheckConstraint("status IN ('OPEN', 'ACCEPTED', 'REJECTED', 'OVERTAKEN')", name=op.f('ck_bill_correction_status')),
+    sa.CheckConstraint('difference_cents = after_cents - before_cents', name=op.f('ck_bill_correction_difference')),
+    sa.CheckConstraint("(status = 'OPEN') = (decided_at IS NULL)", name=op.f('ck_bill_correction_decided_at')),
+    sa.CheckConstraint("(status = 'ACCEPTED') = (new_bill_id IS NOT NULL)", name=op.f('ck_bill_correction_new_bill_id')),
+    sa.ForeignKeyConstraint(['account_id'], ['account.id'], name=op.f('fk_bill_correction_account_id')),
+    sa.ForeignKeyConstraint(['bill_id'], ['bill.id'], name=op.f('fk_bill_correction_bill_id')),
+    sa.ForeignKeyConstraint(['new_bill_id'], ['bill.id'], name=op.f('fk_bill_correction_new_bill_id')),
+    sa.PrimaryKeyConstraint('id', name=op.f('pk_bill_correction'))
+    )
+    op.create_index('ix_bill_correction_account_id', 'bill_correction', ['account_id'], unique=False)
+    op.create_index('ix_bill_correction_bill_id', 'bill_correction', ['bill_id'], unique=False)
+    op.create_index('ix_bill_correction_status', 'bill_correction', ['id'], unique=False, postgresql_where=sa.text("status = 'OPEN'"))
+    op.create_index('uq_bill_correction_open', 'bill_correction', ['bill_id'], unique=True, postgresql_where=sa.text("status = 'OPEN'"))
     op.create_table('charge',
     sa.Column('id', sa.BigInteger(), sa.Identity(always=False), nullable=False),
     sa.Column('kind', sa.Text(), nullable=False),
