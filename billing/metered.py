@@ -41,7 +41,7 @@ class Metered:
 
 
 def read(session: Session, *, service_point_ids: Sequence[int], days: periods.Days, timezone: str) -> Metered:
-    """This will read the usage of many service points over civil days, gaps filled by the estimator from the reads of these days."""
+    """This will read the usage of many service points over civil days, gaps filled by the estimator from the rest."""
     matrix = metering.usage_matrix(
         session,
         service_point_ids=tuple(service_point_ids),

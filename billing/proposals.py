@@ -87,6 +87,7 @@ def propose(
     if said_no is not None:
         overtake(session, bill_id=bill.id, now=now)
         return None
+    lines = [_stored(line) for line in compare(owed.list_bill_lines(session, bill_id=bill.id), _lines(priced))]
     found = session.scalars(select(row).where(row.bill_id == bill.id, row.status == "OPEN")).one_or_none()
     if found is None:
         found = row(bill_id=bill.id, account_id=bill.account_id, first_day=reason.first_day, last_day=reason.last_day)
@@ -96,7 +97,7 @@ def propose(
     found.before_cents, found.after_cents = bill.total_cents, priced.total_cents
     found.difference_cents = priced.total_cents - bill.total_cents
     found.before_wh, found.after_wh = bill.wh, priced.wh
-    found.lines = [_stored(line) for line in compare(owed.list_bill_lines(session, bill_id=bill.id), _lines(priced))]
+    found.lines = lines
     found.estimated, found.input_hash = priced.estimated, priced.input_hash
     found.allowed, found.earliest_on, found.citation = reason.allowed, reason.earliest_on, reason.citation
     session.flush()

@@ -159,7 +159,7 @@ def usage_matrix(
 
 
 def without_gaps(matrix: Matrix, timezone: str) -> Ints:
-    """This will give the reads with their gaps estimated from the rest of the same stretch; zero where nothing is known.
+    """This will give the reads with their gaps estimated from the rest; zero where nothing is known.
 
     For pricing what is not estimated yet: nothing is stored.
     """

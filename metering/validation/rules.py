@@ -244,7 +244,8 @@ def replaced(values: Ints, context: Context) -> Findings:
     """A read that stood was changed by another, by more than is left unseen."""
     allowed = context.replaced_wh * context.limit("replaced_percent") // 100
     difference = np.abs(_sums(values) - context.replaced_wh)
-    return _days("REPLACED", "W", (context.replaced_wh >= 0) & (difference > allowed), difference, allowed)
+    struck = (context.replaced_wh >= 0) & (difference > allowed) & ~context.refused.any(axis=1)
+    return _days("REPLACED", "W", struck, difference, allowed)
 
 
 IMPOSSIBLE: tuple[tuple[Rule, Cause], ...] = (
@@ -262,8 +263,8 @@ def _known(values: Ints) -> Mask:
 
 
 def _missing(values: Ints, context: Context) -> Mask:
-    """Where nothing came; what came and was refused is another matter."""
-    return np.asarray((values < 0) & ~context.refused, dtype=np.bool_)
+    """Where nothing came that should have; what came and was refused is another matter."""
+    return np.asarray((values < 0) & ~context.refused & ~context.outside, dtype=np.bool_)
 
 
 def _whole(values: Ints, context: Context) -> Mask:
