@@ -112,7 +112,7 @@ def undo_exception(session: Session, *, exception_id: int, actor: str, reason: s
             raise errors.Refused("read_exception.changed_since")
         editing.keep_version(session, day, actor=actor, now=now)
         day.wh, day.quality, day.raw, day.rule = before.wh, before.quality, before.raw, before.rule
-        day.recorded_at = day.judged_of = now
+        day.recorded_at = day.judged_at = now
         _tell(session, entry, actor, now)
     row.resolved_at = row.resolution = row.resolved_by = None
     session.flush()

@@ -52,11 +52,11 @@ def write(session: Session, row: models.ReadDayRow, change: Change, *, actor: st
     )  # fmt: skip
     if stood.any() or actor != ESTIMATION:
         keep_version(session, row, actor=actor, now=now)
-    judged = row.judged_of == row.recorded_at or actor != ESTIMATION
+    judged = row.judged_at is not None or actor != ESTIMATION
     row.wh, row.quality, row.raw, row.rule = day.blocks()
     row.recorded_at = now
     if judged:
-        row.judged_of = now
+        row.judged_at = now
     session.flush()
 
 

@@ -1,7 +1,7 @@
 """Validation of what has been stored: every day of reads is judged once it is over, and again whenever it changes.
 
-A day is to be judged while `judged_of` is not its `recorded_at`; whoever writes a read need not know of it. What cannot
-be is replaced by an estimate at once, what came is kept; the rest of what is found waits for a look or is noted.
+A trigger clears `judged_at` when a day's values change, so whoever writes a read need not know of it. What cannot be is
+replaced by an estimate at once, what came is kept; the rest of what is found waits for a look or is noted.
 """
 
 from collections import defaultdict
@@ -32,7 +32,7 @@ _TOLD = 500  # service points in one fact
 _NEXT = text(
     """
     SELECT meter_id, day FROM read_day
-     WHERE judged_of IS DISTINCT FROM recorded_at AND (day < :ready OR day > :today)
+     WHERE judged_at IS NULL AND (day < :ready OR day > :today)
      ORDER BY day LIMIT :n
     """
 )
@@ -41,11 +41,11 @@ _MARK = text(
     WITH seen AS (
       SELECT d.meter_id, d.day
         FROM read_day d
-        JOIN unnest(CAST(:meters AS bigint[]), CAST(:days AS date[]), CAST(:recorded AS timestamptz[]))
-             AS u (meter_id, day, recorded) ON d.meter_id = u.meter_id AND d.day = u.day
-       WHERE d.recorded_at = u.recorded
+        JOIN unnest(CAST(:meters AS bigint[]), CAST(:days AS date[]), CAST(:seen AS text[]))
+             AS u (meter_id, day, seen) ON d.meter_id = u.meter_id AND d.day = u.day
+       WHERE CAST(d.xmin AS text) = u.seen
          FOR UPDATE OF d SKIP LOCKED)
-    UPDATE read_day d SET judged_of = d.recorded_at FROM seen WHERE d.meter_id = seen.meter_id AND d.day = seen.day
+    UPDATE read_day d SET judged_at = :now FROM seen WHERE d.meter_id = seen.meter_id AND d.day = seen.day
     """
 )
 
@@ -78,7 +78,7 @@ def judge(session: Session, *, cells: Sequence[tuple[int, date]], now: datetime)
     """This will judge some days of meters (meter, UTC day) as they stand; gives how many are judged now."""
     session.flush()
     judged: list[findings.Judged] = []
-    marks: dict[tuple[int, date], datetime] = {}
+    marks: dict[tuple[int, date], str] = {}
     told: dict[int, list[tuple[date, bool]]] = defaultdict(list)
     taken: list[tuple[int, date, int, datetime, datetime]] = []
     for batch in surroundings.gather(session, cells=cells, late_after=LATE_AFTER, now=now):
@@ -91,7 +91,7 @@ def judge(session: Session, *, cells: Sequence[tuple[int, date]], now: datetime)
             if refused and not _replace(session, batch, n, said.cause[n], now):
                 continue  # it has changed since it was read: it is judged again
             if not refused:
-                marks[cell] = batch.recorded[n]
+                marks[cell] = batch.seen[n]
             if refused:
                 taken += [
                     (*cell, batch.points[n], *span) for span in _spans(said.cause[n], batch.context.minutes, cell[1])
@@ -110,7 +110,7 @@ def judge(session: Session, *, cells: Sequence[tuple[int, date]], now: datetime)
     marked: Any = session.execute(
         _MARK,
         {
-            "meters": [m for m, _ in marks], "days": [d for _, d in marks], "recorded": list(marks.values()),
+            "meters": [m for m, _ in marks], "days": [d for _, d in marks], "seen": list(marks.values()), "now": now,
         },
     )  # fmt: skip
     session.expire_all()
@@ -121,7 +121,7 @@ def _replace(session: Session, batch: surroundings.Batch, n: int, cause: Any, no
     """What cannot be is taken out and kept; False when the day is another by now."""
     meter_id, day = batch.meter_ids[n], batch.days[n]
     row = editing.lock_days(session, meter_id=meter_id, days=[day]).get(day)
-    if row is None or row.recorded_at != batch.recorded[n]:
+    if row is None or row.wh != blocks.encode(batch.values[n]):
         return False
     nothing = np.full(len(cause), MISSING_WH, dtype=np.int64)
     change = editing.Change(cause > 0, nothing, Quality.MISSING, cause, Method.NONE)

@@ -9,6 +9,7 @@ from decimal import Decimal
 from typing import Any
 
 from sqlalchemy import (
+    DDL,
     BigInteger,
     CheckConstraint,
     ForeignKey,
@@ -18,12 +19,14 @@ from sqlalchemy import (
     Numeric,
     SmallInteger,
     column,
+    event,
     text,
 )
 from sqlalchemy.dialects.postgresql import ExcludeConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
 from core import db
+from metering import ddl
 
 NEVER = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -92,7 +95,7 @@ class ReadDayRow(db.Base):
             "octet_length(raw) = octet_length(wh) AND octet_length(rule) = octet_length(quality)", name="raw"
         ),
         CheckConstraint("(raw IS NULL) = (rule IS NULL)", name="rule"),
-        Index("ix_read_day_unjudged", "day", postgresql_where=text("judged_of IS DISTINCT FROM recorded_at")),
+        Index("ix_read_day_unjudged", "day", postgresql_where=text("judged_at IS NULL")),
         {"postgresql_with": {"fillfactor": "90"}},
     )
 
@@ -105,7 +108,7 @@ class ReadDayRow(db.Base):
     # where a rule or a person changed a value: as it came, and one metering.originals code each; else both are null
     raw: Mapped[bytes | None] = mapped_column(LargeBinary)
     rule: Mapped[bytes | None] = mapped_column(LargeBinary)
-    judged_of: Mapped[datetime | None]  # the `recorded_at` that validation has judged; another one is still to be
+    judged_at: Mapped[datetime | None]  # by validation, as it stands; a trigger clears it when the values change
 
 
 class ReadDayVersionRow(db.Base):
@@ -237,3 +240,7 @@ class UsageAlertRow(db.Base):
     expected_wh: Mapped[int]
     score: Mapped[Decimal] = mapped_column(Numeric(10, 2))
     recorded_at: Mapped[datetime]
+
+
+for _name, _statements in ddl.AFTER_CREATE.items():
+    event.listen(db.Base.metadata.tables[_name], "after_create", DDL(_statements.replace("%", "%%")))  # type: ignore[no-untyped-call]

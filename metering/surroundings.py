@@ -27,8 +27,8 @@ _BELIEVED_TURN = 20  # a dial that starts anew is believed up to so many times t
 
 _ROWS = text(
     """
-    SELECT meter_id, day, octet_length(quality) AS per_day, wh, quality, version, recorded_at, judged_of,
-           rule
+    SELECT meter_id, day, octet_length(quality) AS per_day, wh, quality, version, recorded_at, judged_at,
+           rule, CAST(xmin AS text) AS seen
       FROM read_day
      WHERE meter_id = ANY(CAST(:ids AS bigint[])) AND day >= :first AND day < :last
      ORDER BY meter_id, day
@@ -63,7 +63,7 @@ class Batch:
     points: tuple[int, ...]
     values: Ints
     context: Context
-    recorded: tuple[datetime, ...]
+    seen: tuple[str, ...]  # the state of each row, to tell whether it is still the same
     kinds: tuple[str, ...]
     rule: Codes
     late: Mask
@@ -151,7 +151,7 @@ def _batch(
     late = [_late(grid, cell, row, late_after) for cell, row in zip(cells, rows, strict=True)]
     return Batch(
         tuple(meter_id for meter_id, _ in cells), tuple(day for _, day in cells),
-        tuple(x.service_point_id for x in own), values, context, tuple(r.recorded_at for r in rows), tuple(kinds),
+        tuple(x.service_point_id for x in own), values, context, tuple(r.seen for r in rows), tuple(kinds),
         rule, np.array(late, dtype=np.bool_) & told, stood >= 0,
     )  # fmt: skip
 
@@ -161,13 +161,11 @@ def _rule(row: Any, per_day: int) -> Codes:
 
 
 def _late(grid: _Grid, cell: tuple[int, date], row: Any, late_after: timedelta) -> bool:
-    """Changed after it had been judged, or come so late that others of the meter had been judged before."""
-    if row.judged_of is not None:
-        return True
+    """Come so late that others of the meter, which came before, have been judged."""
     if row.recorded_at <= blocks.day_start(row.day) + _DAY + late_after:
         return False
     before = (grid.rows.get((cell[0], row.day + n * _DAY)) for n in range(-HISTORY, _SPAN))
-    return any(r is not None and r.judged_of is not None and r.judged_of < row.recorded_at for r in before)
+    return any(r is not None and r.judged_at is not None and r.recorded_at < row.recorded_at for r in before)
 
 
 def _residents(

@@ -26,11 +26,11 @@ def draw(day: DayShown, *, starts_at: datetime | None, ends_at: datetime | None)
         )
     ]
     for share in range(3):
-        value = top * share // 2
+        tick = top * share // 2
         parts.append(
             Markup(
                 '<line class="rule" x1="{}" x2="{}" y1="{:.1f}" y2="{:.1f}"/><text x="{}" y="{:.1f}">{}</text>'
-            ).format(_LEFT, _WIDTH - 8, high(value), high(value), _LEFT - 6, high(value) + 4, f"{value / 1000:g}")
+            ).format(_LEFT, _WIDTH - 8, high(tick), high(tick), _LEFT - 6, high(tick) + 4, f"{tick / 1000:g}")
         )
     for n, value in enumerate(day.wh):
         x, at = _LEFT + n * step, day.at(n)

@@ -86,7 +86,7 @@ def add(pages: flask.Blueprint, hub: Hub, when: Callable[[Any], str]) -> None:
             except errors.NotFound:
                 return unknown()
             day = worklist.show_day(session, entry=one, now=hub.now())
-            moments = ()
+            moments: tuple[worklist.Moment, ...] = ()
             if day is not None and one.meter_id is not None:
                 moments = worklist.interval_history(
                     session, meter_id=one.meter_id, starts_at=one.starts_at or day.starts_at

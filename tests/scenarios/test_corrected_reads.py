@@ -179,7 +179,7 @@ def test_what_cannot_be_is_billed_as_an_estimate_until_staff_say_otherwise(walk)
     }
     history = worklist.interval_history(w.session, meter_id=w.meter_id, starts_at=spoilt)
     assert [(m.wh, m.raw, m.quality, m.cause, m.method, m.by) for m in history][-1] == (
-        1000, 150_000, "ESTIMATED", "TOO_HIGH", "LIKE_DAYS", "estimation",
+        1000, 150_000, "ESTIMATED", "TOO_HIGH", "LIKE_DAYS", "validation",
     )  # fmt: skip
     bill = w.bill(date(2027, 2, 3))
     assert (bill.kwh, bill.total, bill.estimated) == (D(744), D("126.34"), True)

@@ -3,6 +3,7 @@
 from alembic import op
 
 from billing import ddl
+from metering import ddl as metering_ddl
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql
 
@@ -1075,7 +1076,7 @@ def upgrade() -> None:
     sa.Column('recorded_at', sa.DateTime(timezone=True), nullable=False),
     sa.Column('raw', sa.LargeBinary(), nullable=True),
     sa.Column('rule', sa.LargeBinary(), nullable=True),
-    sa.Column('judged_of', sa.DateTime(timezone=True), nullable=True),
+    sa.Column('judged_at', sa.DateTime(timezone=True), nullable=True),
     sa.CheckConstraint('octet_length(raw) = octet_length(wh) AND octet_length(rule) = octet_length(quality)', name=op.f('ck_read_day_raw')),
     sa.CheckConstraint('(raw IS NULL) = (rule IS NULL)', name=op.f('ck_read_day_rule')),
     sa.CheckConstraint('octet_length(quality) * 4 = octet_length(wh)', name=op.f('ck_read_day_quality')),
@@ -1084,7 +1085,7 @@ def upgrade() -> None:
     sa.PrimaryKeyConstraint('meter_id', 'day', name=op.f('pk_read_day')),
     postgresql_with={'fillfactor': '90'}
     )
-    op.create_index('ix_read_day_unjudged', 'read_day', ['day'], unique=False, postgresql_where=sa.text('judged_of IS DISTINCT FROM recorded_at'))
+    op.create_index('ix_read_day_unjudged', 'read_day', ['day'], unique=False, postgresql_where=sa.text('judged_at IS NULL'))
     op.create_table('read_day_version',
     sa.Column('meter_id', sa.BigInteger(), nullable=False),
     sa.Column('day', sa.Date(), nullable=False),
@@ -1545,7 +1546,7 @@ def upgrade() -> None:
     op.create_index(op.f('ix_allocation_charge_id'), 'allocation', ['charge_id'], unique=False)
     op.create_index(op.f('ix_allocation_credit_id'), 'allocation', ['credit_id'], unique=False)
     op.create_index(op.f('ix_allocation_payment_id'), 'allocation', ['payment_id'], unique=False)
-    for statements in ddl.AFTER_CREATE.values():
+    for statements in (*metering_ddl.AFTER_CREATE.values(), *ddl.AFTER_CREATE.values()):
         op.execute(statements)
 
 
