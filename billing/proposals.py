@@ -7,7 +7,7 @@ from datetime import date, datetime
 from decimal import Decimal
 from typing import Any
 
-from sqlalchemy import select, update
+from sqlalchemy import func, select, update
 from sqlalchemy.orm import Session
 
 from billing import correction_models, models, owed, single, views
@@ -141,6 +141,12 @@ def list_proposals(session: Session, *, status: str = "OPEN", limit: int = 100) 
     order = row.id if status == "OPEN" else row.id.desc()
     rows = session.scalars(select(row).where(row.status == status).order_by(order).limit(limit)).all()
     return tuple(view(session, each) for each in rows)
+
+
+def count_open(session: Session) -> int:
+    """This will count the corrections that wait for a decision."""
+    row = correction_models.BillCorrectionRow
+    return int(session.scalar(select(func.count()).where(row.status == "OPEN")) or 0)
 
 
 def get_proposal(session: Session, *, proposal_id: int) -> Proposal:

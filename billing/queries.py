@@ -26,6 +26,7 @@ from billing.payments import list_parked
 from billing.pricing import compare_tariffs, cost_of_usage, forecast_bill
 from billing.proposals import Line as CorrectionLine
 from billing.proposals import Proposal, get_proposal, list_proposals
+from billing.proposals import count_open as count_proposals
 from billing.reasons import explain_bill, list_tips
 from billing.reconciling import reconcile
 from billing.refunds import list_waiting as list_waiting_refunds
@@ -97,6 +98,7 @@ __all__ = [
     "compare_tariffs",
     "cost_of_usage",
     "count_on",
+    "count_proposals",
     "current_tariff",
     "explain_bill",
     "find_bill_by_number",

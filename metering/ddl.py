@@ -1,6 +1,6 @@
 """Triggers of metering's tables: what no writer may forget."""
 
-# A day whose values change is to be judged again, whoever changed them; validation itself says so beside its change.
+# A day whose values change is to be judged again, whoever changed them; who judges says so afterwards.
 READ_DAY = """
 CREATE OR REPLACE FUNCTION metering_judge_again() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
@@ -8,7 +8,7 @@ BEGIN
   RETURN NEW;
 END $$;
 CREATE TRIGGER read_day_judge_again BEFORE UPDATE ON read_day FOR EACH ROW
-  WHEN (NEW.judged_at IS NOT DISTINCT FROM OLD.judged_at AND (NEW.wh <> OLD.wh OR NEW.quality <> OLD.quality))
+  WHEN (NEW.wh <> OLD.wh OR NEW.quality <> OLD.quality)
   EXECUTE FUNCTION metering_judge_again();
 """
 

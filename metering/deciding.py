@@ -36,12 +36,18 @@ def accept_exception(session: Session, *, exception_id: int, actor: str, reason:
 def accept_exceptions(
     session: Session, *, exception_ids: Sequence[int], actor: str, reason: str, now: datetime
 ) -> int:  # fmt: skip
-    """This will accept many at once, at most 500; those that are decided already are passed over. Gives how many."""
+    """This will accept many at once, at most 500, and give how many.
+
+    Those that are decided already are passed over, and those whose value was refused: to let it stand again is decided
+    one by one.
+    """
     if len(exception_ids) > MOST_AT_ONCE:
         raise errors.Invalid("read_exception.too_many", most=MOST_AT_ONCE)
     row = models.ReadExceptionRow
     waiting = session.scalars(
-        select(row.id).where(row.id.in_(exception_ids), row.resolved_at.is_(None)).order_by(row.meter_id, row.id)
+        select(row.id)
+        .where(row.id.in_(exception_ids), row.resolved_at.is_(None), (row.severity != "E") | row.day.is_(None))
+        .order_by(row.meter_id, row.id)
     ).all()
     for exception_id in waiting:
         accept_exception(session, exception_id=exception_id, actor=actor, reason=reason, now=now)
@@ -112,7 +118,9 @@ def undo_exception(session: Session, *, exception_id: int, actor: str, reason: s
             raise errors.Refused("read_exception.changed_since")
         editing.keep_version(session, day, actor=actor, now=now)
         day.wh, day.quality, day.raw, day.rule = before.wh, before.quality, before.raw, before.rule
-        day.recorded_at = day.judged_at = now
+        day.recorded_at = now
+        session.flush()
+        editing.mark_judged(session, day, now=now)
         _tell(session, entry, actor, now)
     row.resolved_at = row.resolution = row.resolved_by = None
     session.flush()

@@ -55,8 +55,15 @@ def write(session: Session, row: models.ReadDayRow, change: Change, *, actor: st
     judged = row.judged_at is not None or actor != ESTIMATION
     row.wh, row.quality, row.raw, row.rule = day.blocks()
     row.recorded_at = now
+    session.flush()
     if judged:
-        row.judged_at = now
+        mark_judged(session, row, now=now)
+
+
+def mark_judged(session: Session, row: models.ReadDayRow, *, now: datetime) -> None:
+    """This will say that a day needs no judging as it stands; apart from its change, which says that it does."""
+    session.refresh(row)  # a trigger has cleared it
+    row.judged_at = now
     session.flush()
 
 

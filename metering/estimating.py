@@ -118,7 +118,7 @@ def scene(
     kind = "RESIDENTIAL" if account is None else account.customer_kind
     known = estimation.Known(
         kind=kind,
-        class_daily_wh=limits.of(kind, now.date()).get("class_daily_wh"),
+        class_daily_wh=None if account is None else limits.of(kind, now.date()).get("class_daily_wh"),
         totals=_totals(session, meter, series) if meter.interval_minutes is not None else (),
         warmth=_warmth(session, point.county, where),
     )
@@ -238,10 +238,12 @@ def _fill_some(hub: Hub, holes: list[tuple[int, int, date]]) -> int:
             by_meter[meter_id, point].append(day)
         for (meter_id, point), days in sorted(by_meter.items()):
             meter = next(m for m in queries.list_meters(session, service_point_id=point) if m.id == meter_id)
-            zone = accounts.get_service_point(session, service_point_id=point, on=days[0]).timezone
+            place = accounts.get_service_point(session, service_point_id=point, on=days[0])
+            if not place.connected:
+                continue  # nothing is read because nothing is taken
             for start, end in _stretches(days):
                 begin, over = blocks.day_start(start), min(blocks.day_start(end), now)
-                made += fill(session, meter=meter, starts_at=begin, ends_at=over, timezone=zone, now=now)
+                made += fill(session, meter=meter, starts_at=begin, ends_at=over, timezone=place.timezone, now=now)
             findings.note_filled(session, meter_id=meter_id, days=days, now=now)
     logger.info("gaps_estimated", extra={"meters": len(by_meter), "intervals": made})
     return made

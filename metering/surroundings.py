@@ -3,7 +3,7 @@
 import functools
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -130,8 +130,10 @@ def _batch(
     values, codes = grid.wh[m, d], grid.codes[m, d]
     stood = _stood(session, cells, rows, values, codes)
     rule = np.stack([_rule(r, per_day) for r in rows])
-    known: dict[str, Any] = _history(grid, m, d)
-    known |= _others(grid, own, [day for _, day in cells], meters, d, per_day)
+    spread = limits.spread(kinds, now.date())
+    clean = _believable(grid, m, spread["max_watts"] * (1440 // per_day) // 60)
+    known: dict[str, Any] = _history(clean, m, d)
+    known |= _others(clean, own, [day for _, day in cells], meters, d, per_day)
     known |= _dials(session, cells, own, known["usual_wh"], now)
     known |= {
         "refused": (rule >= 16) & (values < 0),
@@ -146,7 +148,7 @@ def _batch(
         "replaced_wh": stood,
         "future_from": np.array([_future(day, per_day, now) for _, day in cells], dtype=np.int64),
     }  # fmt: skip
-    context = contexts.bare(codes, limits.spread(kinds, now.date()), **known)
+    context = contexts.bare(codes, spread, **known)
     told = (codes >= Quality.CUSTOMER).any(axis=1)
     late = [_late(grid, cell, row, late_after) for cell, row in zip(cells, rows, strict=True)]
     return Batch(
@@ -221,6 +223,13 @@ def _moments(count: Floats, total: Floats, squares: Floats) -> tuple[Floats, Flo
         mean = total / count
         spread = np.sqrt(np.maximum(squares / count - mean * mean, 0))
     return np.where(count > 0, mean, np.nan), np.where(count > 1, spread, np.nan)
+
+
+def _believable(grid: _Grid, m: Ints, most: Ints) -> _Grid:
+    """The grid without what cannot be: it is no history."""
+    highest = np.full(len(grid.at), np.iinfo(np.int64).max, dtype=np.int64)
+    highest[m] = most
+    return replace(grid, wh=np.where(grid.wh > highest[:, None, None], quality.MISSING_WH, grid.wh))
 
 
 def _estimated_days(grid: _Grid, m: Ints, d: Ints) -> Ints:

@@ -19,6 +19,7 @@ from metering.validation import sentences
 from ops_admin.console import day_chart, entry
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9 ._@-]{0,39}")
+_SHOWN = 25
 _Page = flask.typing.ResponseReturnValue
 
 
@@ -64,7 +65,7 @@ def add(pages: flask.Blueprint, hub: Hub, when: Callable[[Any], str]) -> None:
         with hub.transaction() as session:
             found = worklist.list_exceptions(session, filters=filters)
             counts = worklist.count_open(session)
-            waiting = len(bills.list_proposals(session))
+            waiting = bills.count_proposals(session)
         more = found[-1].id if len(found) == worklist.PAGE else None
         return shown("reads", found=found, counts=counts, filters=filters, more=more, waiting=waiting)
 
@@ -121,7 +122,7 @@ def add(pages: flask.Blueprint, hub: Hub, when: Callable[[Any], str]) -> None:
         status = flask.request.args.get("status", "OPEN")
         status = status if status in ("OPEN", "ACCEPTED", "REJECTED", "OVERTAKEN") else "OPEN"
         with hub.transaction() as session:
-            found = bills.list_proposals(session, status=status)
+            found = bills.list_proposals(session, status=status, limit=_SHOWN)
         return shown("corrections", found=found, status=status)
 
     @pages.post("/ops/corrections/<int:proposal_id>/<any(accept, reject, refresh):deed>")
