@@ -185,11 +185,11 @@ def test_what_cannot_be_is_billed_as_an_estimate_until_staff_say_otherwise(walk)
     assert (bill.kwh, bill.total, bill.estimated) == (D(744), D("126.34"), True)
     # staff know what was used: 2 kWh in each hour of the evening that was spoilt first
     first = min(found, key=lambda e: e.day)
-    deciding.edit_exception(
-        w.session, exception_id=first.id, starts_at=spoilt, ends_at=spoilt + timedelta(hours=10), wh=2000, each=True,
-        actor="staff:ana", reason="read from the display", now=w.now,
-    )  # fmt: skip
-    w.session.commit()
+    with w.hub.transaction() as session:
+        deciding.edit_exception(
+            session, exception_id=first.id, starts_at=spoilt, ends_at=spoilt + timedelta(hours=10), wh=2000, each=True,
+            actor="staff:ana", reason="read from the display", now=w.now,
+        )  # fmt: skip
     outbox.drain(w.hub)
     w.session.expire_all()
     (proposal,) = bills.list_proposals(w.session)
