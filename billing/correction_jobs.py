@@ -4,7 +4,7 @@ from datetime import timedelta
 
 from sqlalchemy import select
 
-from billing import corrections, models, owed, single
+from billing import corrections, models, owed, rerating, single
 from core import errors, log, periods
 from core.accounts import queries as accounts
 from core.hub import Hub
@@ -13,7 +13,6 @@ logger = log.get(__name__)
 
 READS_SETTLE = timedelta(days=2)  # after the last day, as for every bill
 LOOK_BACK = timedelta(days=30)  # a final bill that could not be made is tried again for so long
-TRUE_UP_FOR = timedelta(days=125)  # reads that come later than this are for a person to look at
 _PAGE = 200
 CLOCK = "clock"
 
@@ -21,7 +20,7 @@ CLOCK = "clock"
 def true_up(hub: Hub) -> int:
     """This will make estimated bills anew whose reads have all come since; gives how many. Daily; again is nothing."""
     now = hub.now()
-    since = periods.civil_day(now, hub.settings.utility_timezone) - TRUE_UP_FOR
+    since = periods.civil_day(now, hub.settings.utility_timezone) - rerating.TRUE_UP_FOR
     bill = models.BillRow
     after = done = 0
     while True:

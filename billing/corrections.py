@@ -11,7 +11,7 @@ from decimal import Decimal
 from sqlalchemy import delete, func, select
 from sqlalchemy.orm import Session
 
-from billing import changes, issuing, ledger, models, once, owed, pricing, runs, settling, single, views
+from billing import changes, issuing, ledger, models, once, owed, pricing, proposals, runs, settling, single, views
 from core import errors, money, outbox, periods
 from core.accounts import queries as accounts
 from core.compliance import operations as compliance
@@ -73,14 +73,16 @@ def preview_bill(session: Session, *, account_id: int, now: datetime) -> Preview
 
 
 def rebill(
-    session: Session, *, bill_id: int, actor: str, reason: str, now: datetime, customer_at_fault: bool = False
-) -> Rebill:
+    session: Session, *, bill_id: int, actor: str, reason: str, now: datetime, customer_at_fault: bool = False,
+    proposal_id: int | None = None,
+) -> Rebill:  # fmt: skip
     """This will cancel an issued bill and issue it anew from today's reads and terms, in one piece.
 
-    Late fees on the wrong bill are waived with it. Asked again of a cancelled bill it gives what stands in its place.
+    Late fees on the wrong bill are waived with it, and what else than `proposal_id` was proposed for it is overtaken.
+    Asked again of a cancelled bill it gives what stands in its place.
     Refused bill.back_billing when it would raise a bill that reaches further back than the rules let one.
     """
-    before = _locked(session, bill_id)
+    before = locked(session, bill_id)
     if before.status == "CANCELLED":
         return _compared(session, bill_id, _standing(session, before), Decimal("0.00"))
     if before.status != "ISSUED":
@@ -95,6 +97,7 @@ def rebill(
             earliest = decision.results["earliest_on"]
             raise errors.Refused("bill.back_billing", earliest=earliest.isoformat(), citation=decision.citation)
     issuing.cancel_bill(session, bill_id=bill_id, actor=actor, reason=reason, now=now)
+    proposals.overtake(session, bill_id=bill_id, now=now, but=proposal_id)
     waived = _waive_fees(session, bill_id, before.account_id, now)
     fresh = single.draft(session, priced, now=now, looked_at=True)
     issuing.issue_bill(session, bill_id=fresh, timezone=agreement.timezone, now=now)
@@ -185,6 +188,11 @@ def bill_outstanding(
     return tuple(owed.get_bill(session, bill_id=bill_id) for bill_id in done)
 
 
+def back_billing(agreement: accounts.Agreement, oldest_on: date, today: date) -> compliance_rules.Decision:
+    """This will say whether a bill from a day may still be raised, by the rules of today. Nothing is kept."""
+    return compliance.evaluate(None, "BACK_BILL", _limit_facts(agreement, oldest_on, False), today)
+
+
 def _whole(agreement: accounts.Agreement, on: date) -> periods.Days:
     """The bill period a day lies in, cut to the agreement's own days."""
     period = runs.open_period(agreement, on)
@@ -201,12 +209,16 @@ def _limit(
     subject_id: int,
     now: datetime,
 ) -> compliance_rules.Decision:
-    facts = {
+    facts = _limit_facts(agreement, oldest_on, customer_at_fault)
+    return compliance.evaluate(session, "BACK_BILL", facts, today, subject=subject, subject_id=subject_id, now=now)
+
+
+def _limit_facts(agreement: accounts.Agreement, oldest_on: date, customer_at_fault: bool) -> dict[str, object]:
+    return {
         "jurisdiction": agreement.jurisdiction,
         "oldest_on": oldest_on,
         "customer_at_fault": customer_at_fault,
     }
-    return compliance.evaluate(session, "BACK_BILL", facts, today, subject=subject, subject_id=subject_id, now=now)
 
 
 def _waive_fees(session: Session, bill_id: int, account_id: int, now: datetime) -> int:
@@ -262,7 +274,8 @@ def _standing(session: Session, row: models.BillRow) -> int:
     return found
 
 
-def _locked(session: Session, bill_id: int) -> models.BillRow:
+def locked(session: Session, bill_id: int) -> models.BillRow:
+    """This will lock a bill, its account first, and give its row; NotFound bill.unknown."""
     row = session.get(models.BillRow, bill_id)
     if row is None:
         raise errors.NotFound("bill.unknown")

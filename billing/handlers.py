@@ -1,8 +1,13 @@
-"""What billing does on a fact: refunds that were agreed to go out, removed methods are forgotten at the gateway."""
+"""What billing does on a fact: refunds that were agreed to go out, removed methods are forgotten at the gateway, bills
+whose reads have changed are looked at again."""
 
-from billing import models, refunds
-from core import http, outbox
+from datetime import date
+
+from billing import models, refunds, rerating
+from core import errors, http, log, outbox
 from core.hub import Hub
+
+logger = log.get(__name__)
 
 
 def send_refund(hub: Hub, fact: outbox.Fact) -> None:
@@ -19,3 +24,27 @@ def forget_method(hub: Hub, fact: outbox.Fact) -> None:
         return
     http.leave()
     hub.payments.forget_method(method_id=method_id)
+
+
+def follow_reads(hub: Hub, fact: outbox.Fact) -> None:
+    """This will look again at the bills of days whose reads have changed, each in its own transaction.
+
+    Drafts are priced anew, issued ones proposed to be corrected; again changes nothing. For ``reads.corrected``.
+    """
+    now = hub.now()
+    changed = [
+        rerating.Changed(
+            point, date.fromisoformat(first), date.fromisoformat(last), bool(corrected), fact.payload["by"]
+        )
+        for point, first, last, corrected in fact.payload["points"]
+    ]
+    with hub.transaction() as session:
+        touched = rerating.list_touched(session, changed=changed)
+    for bill_id, what in touched:
+        try:
+            with hub.transaction() as session:
+                outcome = rerating.follow(session, bill_id=bill_id, changed=what, now=now)
+            logger.info("reads_followed", extra={"bill_id": bill_id, "outcome": outcome})
+        except errors.WattlineError as refused:
+            # a bill that cannot be priced any more must not keep the others from being looked at
+            logger.warning("reads_not_followed", extra={"bill_id": bill_id, "reason": refused.code})

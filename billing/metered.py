@@ -41,7 +41,7 @@ class Metered:
 
 
 def read(session: Session, *, service_point_ids: Sequence[int], days: periods.Days, timezone: str) -> Metered:
-    """This will read the usage of many service points over civil days, gaps filled by their own usual hour."""
+    """This will read the usage of many service points over civil days, gaps filled by the estimator from the rest."""
     matrix = metering.usage_matrix(
         session,
         service_point_ids=tuple(service_point_ids),
@@ -67,7 +67,7 @@ def read_grids(
 def _metered(matrix: metering.Matrix, timezone: str) -> Metered:
     missing = matrix.wh < 0
     soft = missing | (matrix.quality == quality.Quality.ESTIMATED)
-    wh = fill(matrix.wh, 24 * 60 // matrix.interval_minutes) if missing.any() else matrix.wh
+    wh = metering.without_gaps(matrix, timezone) if missing.any() else matrix.wh
     return Metered(
         service_point_ids=tuple(matrix.service_point_ids),
         usage=rating.Usage(matrix.starts_at, matrix.interval_minutes, timezone, wh),
@@ -75,21 +75,3 @@ def _metered(matrix: metering.Matrix, timezone: str) -> Metered:
         estimated=soft.sum(axis=1),
         missing=missing,
     )
-
-
-def fill(wh: Ints, per_day: int) -> Ints:
-    """This will fill gaps (below zero) with the account's mean of the same time of day, or of all it has, or zero."""
-    out = wh.copy()
-    for row in out:
-        gaps = row < 0
-        if not gaps.any():
-            continue
-        known = row[~gaps]
-        usual = int(known.mean()) if known.size else 0
-        for slot in range(per_day):
-            column = row[slot::per_day]
-            empty = column < 0
-            if empty.any():
-                kept = column[~empty]
-                column[empty] = int(kept.mean()) if kept.size else usual
-    return out

@@ -25,6 +25,9 @@ from billing.payments import (
     settle_gateway_event,
 )
 from billing.refunds import decide_refund, request_refund, send_refund
+from billing.rerating import accept as accept_correction
+from billing.rerating import refresh as refresh_correction
+from billing.rerating import reject as reject_correction
 from billing.runs import run_bills
 from billing.saved_methods import keep_method, remove_method
 from billing.tariffs import assign as assign_tariff
@@ -33,6 +36,7 @@ from billing.tariffs import load_published, publish
 __all__ = [
     "FilePayment",
     "accept_arrangement",
+    "accept_correction",
     "assign_tariff",
     "begin_checkout",
     "bill_outstanding",
@@ -62,6 +66,8 @@ __all__ = [
     "record_letter",
     "record_payment",
     "record_payment_file",
+    "refresh_correction",
+    "reject_correction",
     "release_bill",
     "remove_method",
     "request_refund",

@@ -24,6 +24,9 @@ from billing.owed import (
 )
 from billing.payments import list_parked
 from billing.pricing import compare_tariffs, cost_of_usage, forecast_bill
+from billing.proposals import Line as CorrectionLine
+from billing.proposals import Proposal, get_proposal, list_proposals
+from billing.proposals import count_open as count_proposals
 from billing.reasons import explain_bill, list_tips
 from billing.reconciling import reconcile
 from billing.refunds import list_waiting as list_waiting_refunds
@@ -67,6 +70,7 @@ __all__ = [
     "Block",
     "ClassSales",
     "Comparison",
+    "CorrectionLine",
     "DayCost",
     "Dispute",
     "Driver",
@@ -79,6 +83,7 @@ __all__ = [
     "PaymentLink",
     "PrepayStatus",
     "Preview",
+    "Proposal",
     "Rebill",
     "RunReport",
     "SavedMethod",
@@ -93,6 +98,7 @@ __all__ = [
     "compare_tariffs",
     "cost_of_usage",
     "count_on",
+    "count_proposals",
     "current_tariff",
     "explain_bill",
     "find_bill_by_number",
@@ -102,6 +108,7 @@ __all__ = [
     "get_bill",
     "get_payment",
     "get_payment_link",
+    "get_proposal",
     "late_fee_status",
     "list_bill_lines",
     "list_bills",
@@ -110,6 +117,7 @@ __all__ = [
     "list_notices",
     "list_parked",
     "list_payments",
+    "list_proposals",
     "list_saved_methods",
     "list_tariffs",
     "list_tips",

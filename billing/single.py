@@ -66,11 +66,13 @@ def price(session: Session, *, agreement: accounts.Agreement, days: periods.Days
     )
 
 
-def draft(session: Session, priced: Priced, *, now: datetime, looked_at: bool = False) -> int:
+def draft(
+    session: Session, priced: Priced, *, now: datetime, looked_at: bool = False, run_id: int | None = None
+) -> int:
     """This will write a draft of what was priced and give its id; it replaces a draft or held bill of the same days.
 
     Refused bill.billed_already when an issued bill stands on any of the days. `looked_at`: a person ordered it, so it
-    is not held for looking odd.
+    is not held for looking odd. `run_id`: it stays a draft of that run, and goes out with it.
     """
     agreement, days = priced.agreement, priced.days
     bill = models.BillRow
@@ -102,7 +104,7 @@ def draft(session: Session, priced: Priced, *, now: datetime, looked_at: bool = 
     session.add(
         bill(
             id=bill_id, number=f"{days.ends_on:%y%m}-{bill_id:07d}", account_id=agreement.account_id,
-            agreement_id=agreement.id, run_id=None, version=int(version or 0) + 1, starts_on=days.starts_on,
+            agreement_id=agreement.id, run_id=run_id, version=int(version or 0) + 1, starts_on=days.starts_on,
             ends_on=days.ends_on, tariff_code=priced.terms[-1].tariff_code, status="HELD" if code else "DRAFT",
             hold_code=code, findings=list(codes), total_cents=priced.total_cents, wh=priced.wh,
             peak_watts=priced.peak_watts, estimated=priced.estimated, rounding=priced.rounding,

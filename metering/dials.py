@@ -15,7 +15,7 @@ from sqlalchemy import text
 from sqlalchemy.orm import Session
 
 from core import periods
-from metering import merging, plausibility, profile
+from metering import estimation, merging, plausibility
 from metering.quality import Quality
 from metering.views import Ints, Meter
 
@@ -159,7 +159,7 @@ def share(meter: Face | Meter, begin: datetime, end: datetime, wh: int, zone: st
     """This will share a use among the whole hours between two instants; None where there is none between."""
     start = _whole_hour(begin)
     hours = (_whole_hour(end) - start) // _HOUR
-    return None if hours <= 0 else Share(meter, start, profile.spread(wh, _weights(start, hours, zone)))
+    return None if hours <= 0 else Share(meter, start, estimation.spread(wh, _weights(start, hours, zone)))
 
 
 def days(meter: Face | Meter, starts_at: datetime, wh: Sequence[int], zone: str) -> list[Share | None]:
@@ -242,4 +242,4 @@ def _whole_hour(instant: datetime) -> datetime:
 
 @lru_cache(maxsize=512)  # a round of readings has the same days
 def _weights(start: datetime, hours: int, zone: str) -> tuple[int, ...]:
-    return tuple(profile.by_local_hour(start, hours, zone))
+    return tuple(estimation.by_local_hour(start, hours, zone))

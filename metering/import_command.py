@@ -9,7 +9,7 @@ from typing import BinaryIO
 
 from core import errors
 from core.hub import Hub
-from metering import import_trial
+from metering import import_trial, loading
 from metering.formats import mapping, reader, told
 from metering.quality import Quality
 
@@ -25,16 +25,6 @@ class Whose:
 
     meter: str | None = None
     points: Mapping[str, str] = field(default_factory=dict)
-
-
-@dataclass
-class Counts:
-    """What became of the reads that were loaded."""
-
-    stored: int = 0
-    unchanged: int = 0
-    excepted: int = 0
-    unreadable: int = 0
 
 
 def trial(path: Path, said: mapping.Columns | None, whose: Whose, progress: Progress) -> import_trial.Summary:
@@ -55,59 +45,13 @@ def load(
 ) -> import_trial.Summary:
     """This will load a file. Invalid ``file.unreadable`` with a `reason` where it cannot be opened."""
     with _open(path) as stream:
-        sha256 = _digest(stream)
+        sha256 = _digest(stream, said, whose)
         seen = _Seen(progress)
-        found = load_file(hub, seen.through(_told(stream, said, whose)), source=SOURCE, sha256=sha256, now=now)
+        found = loading.load(hub, seen.through(_told(stream, said, whose)), source=SOURCE, sha256=sha256, now=now)
     summary = seen.summary
     summary.stored, summary.unchanged = found.stored, found.unchanged
     summary.excepted, summary.unreadable = found.excepted, found.unreadable
     return summary
-
-
-def load_file(hub: Hub, items: Iterator[told.Told], *, source: str, sha256: str, now: datetime) -> Counts:
-    """This will store what a file tells, a run in a transaction; what one meter cannot take does not stop the rest."""
-    counts = Counts()
-    for item in items:
-        if isinstance(item, told.Unreadable):
-            counts.unreadable += item.count
-            continue
-        reads = 1 if isinstance(item, told.Dial) else int((item.quality != Quality.MISSING).sum())
-        try:
-            _store(hub, item, counts, source, now)
-        except (errors.Invalid, errors.NotFound, errors.Refused):
-            counts.excepted += reads
-    return counts
-
-
-def _store(hub: Hub, item: told.Run | told.Dial, counts: Counts, source: str, now: datetime) -> None:
-    from metering import operations, queries
-
-    with hub.transaction() as session:
-        meter = queries.find_meter_by_number(session, number=item.meter)
-        if meter is None or meter.direction != item.direction:
-            raise errors.NotFound("meter.unknown")
-        if isinstance(item, told.Dial):
-            if item.value >= import_trial.HIGHEST_DIAL:
-                raise errors.Invalid("reads.dial")
-            name = Quality(item.quality).name
-            operations.record_register_read(
-                session, meter_id=meter.id, read_at=item.read_at, value=item.value, quality=name, source=source, now=now
-            )
-            counts.stored += 1
-            return
-        done = operations.record_reads(
-            session,
-            meter_id=meter.id,
-            starts_at=item.starts_at,
-            interval_minutes=item.interval_minutes,
-            wh=item.wh.tolist(),
-            quality=item.quality,
-            source=source,
-            now=now,
-        )
-    counts.stored += done.stored
-    counts.excepted += done.excepted
-    counts.unchanged += done.unchanged - int((item.quality == Quality.MISSING).sum())
 
 
 class _Names:
@@ -174,8 +118,11 @@ def _open(path: Path) -> BinaryIO:
         raise errors.Invalid("file.unreadable", reason=(exc.strerror or "it cannot be opened").lower()) from exc
 
 
-def _digest(stream: BinaryIO) -> str:
+def _digest(stream: BinaryIO, said: mapping.Columns | None, whose: Whose) -> str:
+    """Of the bytes, and of how they are to be read: the same file under another meter's number is another batch."""
     digest = hashlib.sha256()
+    if said is not None or whose != Whose():
+        digest.update(repr((said, whose.meter, sorted(whose.points.items()))).encode())
     while piece := stream.read(_PIECE):
         digest.update(piece)
     stream.seek(0)

@@ -28,6 +28,7 @@ from sqlalchemy.dialects.postgresql import ExcludeConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
 from core import db
+from metering import ddl
 
 NEVER = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -94,6 +95,11 @@ class ReadDayRow(db.Base):
     __table_args__ = (
         CheckConstraint("octet_length(wh) IN (96, 192, 384, 1152)", name="wh"),
         CheckConstraint("octet_length(quality) * 4 = octet_length(wh)", name="quality"),
+        CheckConstraint(
+            "octet_length(raw) = octet_length(wh) AND octet_length(rule) = octet_length(quality)", name="raw"
+        ),
+        CheckConstraint("(raw IS NULL) = (rule IS NULL)", name="rule"),
+        Index("ix_read_day_unjudged", "day", postgresql_where=text("judged_at IS NULL")),
         {"postgresql_partition_by": "RANGE (day)"},
     )
 
@@ -103,6 +109,10 @@ class ReadDayRow(db.Base):
     wh: Mapped[bytes] = mapped_column(LargeBinary)
     quality: Mapped[bytes] = mapped_column(LargeBinary)
     recorded_at: Mapped[datetime]
+    # where a rule or a person changed a value: as it came, and one metering.originals code each; else both are null
+    raw: Mapped[bytes | None] = mapped_column(LargeBinary)
+    rule: Mapped[bytes | None] = mapped_column(LargeBinary)
+    judged_at: Mapped[datetime | None]  # by validation, as it stands; a trigger clears it when the values change
 
 
 class ReadDayVersionRow(db.Base):
@@ -119,6 +129,8 @@ class ReadDayVersionRow(db.Base):
     recorded_at: Mapped[datetime]
     replaced_at: Mapped[datetime]
     replaced_by: Mapped[str]
+    raw: Mapped[bytes | None] = mapped_column(LargeBinary)
+    rule: Mapped[bytes | None] = mapped_column(LargeBinary)
 
 
 class ReadBatchRow(db.Base):
@@ -144,26 +156,57 @@ class ReadBatchRow(db.Base):
 
 
 class ReadExceptionRow(db.Base):
-    """A read that was not stored, or was but wants a look, and why."""
+    """A read that was not stored, or was but wants a look, and why.
+
+    With a `day` it is a finding of validation on that UTC day of a meter: one row, however often the day is judged.
+    """
 
     __tablename__ = "read_exception"
     __table_args__ = (
         CheckConstraint(
-            "code IN ('NEGATIVE', 'TOO_HIGH', 'OUTSIDE_METER', 'UNKNOWN_METER', 'UNREADABLE', 'WRONG_INTERVAL',"
-            " 'OFF_GRID', 'DUPLICATE', 'LOWER_THAN_PREVIOUS')",
+            "code IN ('UNKNOWN_METER', 'UNREADABLE', 'OUTSIDE_METER', 'NEGATIVE', 'TOO_HIGH', 'PULSE_OVERFLOW',"
+            " 'SPIKE', 'ZERO', 'FLAT', 'HIGH_USE', 'LOW_USE', 'UNUSUAL_USE', 'UNIT', 'GAP', 'DST_HOUR',"
+            " 'DUPLICATE_DAY', 'INTERVAL_SIZE', 'REGISTER_SUM', 'MULTIPLIER', 'DIAL_BACK', 'NO_AGREEMENT',"
+            " 'METER_OVERLAP', 'NO_GENERATION', 'REVERSE_ROTATION', 'SIBLING_MISSING',"
+            " 'PROLONGED_ESTIMATION', 'REPLACED', 'FUTURE', 'WRONG_INTERVAL', 'OFF_GRID', 'DUPLICATE',"
+            " 'LOWER_THAN_PREVIOUS')",
             name="code",
         ),
+        CheckConstraint("severity IN ('E', 'W', 'I')", name="severity"),
+        CheckConstraint(
+            "resolution IS NULL OR resolved_at IS NOT NULL AND"
+            " resolution IN ('ACCEPTED', 'ESTIMATED', 'EDITED', 'OVERTAKEN', 'NOTED')",
+            name="resolution",
+        ),
         Index("ix_read_exception_open", "recorded_at", postgresql_where=text("resolved_at IS NULL")),
+        Index(
+            "ix_read_exception_gap",
+            "day",
+            postgresql_where=text("code = 'GAP' AND (resolution IS NULL OR resolution = 'NOTED')"),
+        ),
+        Index(
+            "uq_read_exception_meter_id_day_code",
+            "meter_id",
+            "day",
+            "code",
+            unique=True,
+            postgresql_where=text("day IS NOT NULL"),
+        ),
     )
 
     id: Mapped[int] = db.primary_key()
     meter_id: Mapped[int | None] = mapped_column(ForeignKey("meter.id"), index=True)
     batch_id: Mapped[int | None] = mapped_column(ForeignKey("read_batch.id"), index=True)
     code: Mapped[str]
+    severity: Mapped[str] = mapped_column(default="E", server_default=text("'E'"))
+    day: Mapped[date | None]
     starts_at: Mapped[datetime | None]
-    data: Mapped[dict[str, Any]]
+    ends_at: Mapped[datetime | None]
+    data: Mapped[dict[str, Any]]  # a finding's: measured, limit, unit
     recorded_at: Mapped[datetime]
     resolved_at: Mapped[datetime | None]
+    resolution: Mapped[str | None]
+    resolved_by: Mapped[str | None]
 
 
 class SubmittedReadingRow(db.Base):
@@ -213,3 +256,5 @@ for _row in (ReadDayRow, ReadDayVersionRow):
         "after_create",
         DDL(f"CREATE TABLE {_row.__tablename__}_default PARTITION OF {_row.__tablename__} DEFAULT"),  # type: ignore[no-untyped-call]
     )
+for _name, _statements in ddl.AFTER_CREATE.items():
+    event.listen(db.Base.metadata.tables[_name], "after_create", DDL(_statements.replace("%", "%%")))  # type: ignore[no-untyped-call]

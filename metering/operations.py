@@ -1,9 +1,10 @@
 """Every change metering makes for others, on one page."""
 
 from metering.bulk import load_matrix
+from metering.estimating import estimate_gaps
 from metering.loading import load
 from metering.partitions import drop_month, make_months
-from metering.readings import estimate_gaps, list_readings_to_check, review_reading, submit_reading
+from metering.readings import list_readings_to_check, review_reading, submit_reading
 from metering.recording import (
     exchange_meter,
     install_meter,

@@ -11,13 +11,14 @@ from sqlalchemy.orm import Session
 
 from core import errors, periods
 from core.accounts import queries as accounts
-from metering import blocks, models, quality, usage
+from metering import blocks, estimation, models, quality, usage
 from metering.grids import usage_grids
 from metering.partitions import list_months
 from metering.views import (
     Anomaly,
     Counts,
     DayUsage,
+    Ints,
     LatestUsage,
     Matrix,
     Meter,
@@ -57,6 +58,7 @@ __all__ = [
     "usage_grids",
     "usage_matrix",
     "usage_series",
+    "without_gaps",
 ]
 
 STALE_AFTER = timedelta(hours=48)
@@ -158,6 +160,19 @@ def usage_matrix(
     start = blocks.ceil_index(origin, periods.aware(starts_at), minutes)
     end = blocks.ceil_index(origin, periods.aware(ends_at), minutes)
     return Matrix(ids, origin + start * timedelta(minutes=minutes), minutes, wh[:, start:end], codes[:, start:end])
+
+
+def without_gaps(matrix: Matrix, timezone: str) -> Ints:
+    """This will give the reads with their gaps estimated from the rest; zero where nothing is known.
+
+    For pricing what is not estimated yet: nothing is stored.
+    """
+    out = matrix.wh.copy()
+    where = estimation.calendar(matrix.starts_at, out.shape[1], matrix.interval_minutes, timezone)
+    for row in np.flatnonzero((out < 0).any(axis=1)):
+        values, _ = estimation.estimate(out[row], out[row] >= 0, where)
+        out[row] = np.maximum(values, 0)
+    return out
 
 
 def daily_usage(

@@ -1,4 +1,4 @@
-"""What customers read off the dial themselves, and estimates where nobody read anything."""
+"""What customers read off the dial themselves."""
 
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 
 from core import audit, errors, periods
 from core.accounts import queries as accounts
-from metering import blocks, dials, models, plausibility, profile, queries, recording
+from metering import dials, models, plausibility, queries, recording
 from metering.views import Submitted
 
 _HISTORY_DAYS = 60
@@ -96,42 +96,6 @@ def list_readings_to_check(session: Session, *, limit: int = 100) -> tuple[Submi
         .limit(limit)
     )
     return tuple(_view(row) for row in rows)
-
-
-def estimate_gaps(session: Session, *, service_point_id: int, days: periods.Days, timezone: str, now: datetime) -> int:
-    """This will fill the missing reads of some civil days with estimates, and give how many it made.
-
-    Only gaps are filled, never a read; a later read replaces the estimate and keeps it as a version. Nothing
-    is made up where there is no history at all.
-    """
-    meter = queries.find_meter(session, service_point_id=service_point_id)
-    if meter is None:
-        raise errors.NotFound("meter.unknown", service_point_id=service_point_id)
-    minutes = meter.interval_minutes or 60
-    first = periods.midnight(days.starts_on - timedelta(days=28), timezone)
-    end = min(periods.midnight(days.ends_on + timedelta(days=28), timezone), now)
-    series = queries.usage_series(
-        session, service_point_id=service_point_id, starts_at=first, ends_at=end, interval_minutes=minutes
-    )
-    filled, made = profile.fill(series.wh, 7 * blocks.per_day(minutes))
-    start = blocks.ceil_index(series.starts_at, periods.midnight(days.starts_on, timezone), minutes)
-    stop = blocks.ceil_index(series.starts_at, periods.midnight(days.ends_on, timezone), minutes)
-    inside = np.zeros(len(made), dtype=bool)
-    inside[start:stop] = True
-    made &= inside
-    if not made.any():
-        return 0
-    counts = recording.record_reads(
-        session,
-        meter_id=meter.id,
-        starts_at=series.starts_at + start * timedelta(minutes=minutes),
-        interval_minutes=minutes,
-        wh=np.where(made, filled, -1)[start:stop].tolist(),
-        quality=np.where(made, 1, 0).astype(np.uint8)[start:stop],
-        source="estimate",
-        now=now,
-    )
-    return counts.stored
 
 
 def _judge(

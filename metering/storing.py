@@ -11,22 +11,26 @@ import numpy as np
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
-from metering import blocks, copying, merging
+from metering import blocks, copying, merging, originals
 from metering.merging import Bools
+from metering.quality import Quality
 from metering.views import Codes, Ints
+
+Kept = dict[int, tuple[bytes | None, bytes | None]]  # by row: raw and rule, as in metering.originals
 
 _MONTH = 31  # so many days are asked for at once: a meter's rows of a month stand together
 
 _STOOD = text(
     """
-    SELECT meter_id, day - DATE '2000-01-01', wh, quality FROM read_day
+    SELECT meter_id, day - DATE '2000-01-01', wh, quality, raw, rule FROM read_day
      WHERE meter_id = ANY(CAST(:ids AS bigint[])) AND day >= :first AND day <= :last
     """
 )
 _KEEP = text(
     """
-    INSERT INTO read_day_version (meter_id, day, version, wh, quality, recorded_at, replaced_at, replaced_by)
-    SELECT d.meter_id, d.day, d.version, d.wh, d.quality, d.recorded_at, :now, :source
+    INSERT INTO read_day_version
+           (meter_id, day, version, wh, quality, raw, rule, recorded_at, replaced_at, replaced_by)
+    SELECT d.meter_id, d.day, d.version, d.wh, d.quality, d.raw, d.rule, d.recorded_at, :now, :source
       FROM unnest(CAST(:ids AS bigint[]), CAST(:days AS integer[])) AS u (id, day)
      CROSS JOIN LATERAL (
            SELECT * FROM read_day r WHERE r.meter_id = u.id AND r.day = DATE '2000-01-01' + u.day OFFSET 0) AS d
@@ -35,9 +39,11 @@ _KEEP = text(
 _CHANGE = text(
     """
     UPDATE read_day d
-       SET version = d.version + u.bump, wh = u.wh, quality = u.quality, recorded_at = :now
+       SET version = d.version + u.bump, wh = u.wh, quality = u.quality, raw = u.raw, rule = u.rule,
+           recorded_at = :now
       FROM unnest(CAST(:ids AS bigint[]), CAST(:days AS integer[]), CAST(:bumps AS integer[]),
-                  CAST(:wh AS bytea[]), CAST(:codes AS bytea[])) AS u (id, day, bump, wh, quality)
+                  CAST(:wh AS bytea[]), CAST(:codes AS bytea[]), CAST(:raw AS bytea[]), CAST(:rules AS bytea[]))
+           AS u (id, day, bump, wh, quality, raw, rule)
      WHERE d.meter_id = u.id AND d.day = DATE '2000-01-01' + u.day AND d.day >= :first AND d.day <= :last
     """
 )
@@ -73,8 +79,8 @@ def store(session: Session, offered: Offered, *, source: str, now: datetime) -> 
     session.flush()
     count, per_day = offered.wh.shape
     stood, ranks = merging.nothing((count, per_day))
-    there, clash = _stood(session, offered, stood, ranks)
-    merged = merging.merge(offered.wh, offered.codes, stood, ranks)
+    there, clash, kept = _stood(session, offered, stood, ranks)
+    merged = merging.merge(offered.wh, _without_refused(offered, kept), stood, ranks)
     changed, replaced = merged.changed & ~clash[:, None], merged.replaced & ~clash[:, None]
     touched = np.asarray(changed.any(axis=1))
     new = np.flatnonzero(touched & ~there)
@@ -86,15 +92,28 @@ def store(session: Session, offered: Offered, *, source: str, now: datetime) -> 
         copying.copy_days(session, [rows])
     old = np.flatnonzero(touched & there)
     if len(old):
-        _change(session, offered, merged, old, np.asarray(replaced.any(axis=1))[old], source, now)
+        _change(session, offered, merged, kept, old, np.asarray(replaced.any(axis=1))[old], source, now)
     return Stored(changed, replaced, clash)
 
 
-def _stood(session: Session, offered: Offered, stood: Ints, ranks: Codes) -> tuple[Bools, Bools]:
-    """Fill in the days that stand; gives which rows do, and which of them in another length of interval."""
+def _without_refused(offered: Offered, kept: Kept) -> Codes:
+    """Values that came before and were not used are not offered again by being sent again."""
+    if not kept:
+        return offered.codes
+    codes = offered.codes.copy()
+    for row, (raw, rule) in kept.items():
+        codes[row, originals.refused_before(raw, rule, offered.wh[row])] = Quality.MISSING
+    return codes
+
+
+def _stood(session: Session, offered: Offered, stood: Ints, ranks: Codes) -> tuple[Bools, Bools, Kept]:
+    """Fill in the days that stand; gives which rows do, which of them in another length of interval, and what is kept
+    beside those of which a value is not the one that came.
+    """
     count, per_day = offered.wh.shape
     there: Bools = np.zeros(count, dtype=bool)
     clash: Bools = np.zeros(count, dtype=bool)
+    kept: Kept = {}
     keys = offered.meter_ids * 100_000 + offered.days  # days are numbered below it until the year 2273
     order = np.argsort(keys, kind="stable")
     for part in np.unique(offered.days // _MONTH).tolist():
@@ -117,16 +136,22 @@ def _stood(session: Session, offered: Offered, stood: Ints, ranks: Codes) -> tup
         there[hit[ours]] = True
         clash[hit[ours & ~same]] = True
         mine = [row for row, wanted in zip(rows, same.tolist(), strict=True) if wanted]
+        kept |= {
+            int(at): (row[4], row[5])
+            for at, row, good in zip(hit.tolist(), rows, same.tolist(), strict=True)
+            if good and row[4] is not None
+        }
         if mine:
             values, codes = blocks.decode(b"".join(row[2] for row in mine), b"".join(row[3] for row in mine))
             stood[hit[same]], ranks[hit[same]] = values.reshape(-1, per_day), codes.reshape(-1, per_day)
-    return there, clash
+    return there, clash, kept
 
 
 def _change(
     session: Session,
     offered: Offered,
     merged: merging.Merged,
+    kept: Kept,
     rows: Ints,
     corrected: Bools,
     source: str,
@@ -148,6 +173,7 @@ def _change(
     for part in np.unique(days // _MONTH).tolist():
         some = np.flatnonzero(days // _MONTH == part)
         values: Any = merged.wh[rows[some]].astype(blocks.WH)
+        left = [originals.cleared(*kept.get(row, (None, None)), merged.changed[row]) for row in rows[some].tolist()]
         session.execute(
             _CHANGE,
             {
@@ -156,6 +182,8 @@ def _change(
                 "bumps": copying.array(corrected[some].astype(int)),
                 "wh": [row.tobytes() for row in values],
                 "codes": [row.tobytes() for row in merged.codes[rows[some]]],
+                "raw": [raw for raw, _ in left],
+                "rules": [rule for _, rule in left],
                 "first": copying.day(int(days[some].min())),
                 "last": copying.day(int(days[some].max())),
                 "now": now,

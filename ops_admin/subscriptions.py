@@ -76,5 +76,7 @@ SUBSCRIPTIONS: Mapping[str, tuple[Subscriber, ...]] = {
     "bill.corrected": (_tell_arrears,),
     "service.disconnected": (_tell_arrears,),
     "service.reconnected": (_tell_arrears,),
+    # reads that changed after they were billed
+    "reads.corrected": (_of(billing.follow_reads),),
     "usage.unusual": (_of(notices.notify_usage),),
 }

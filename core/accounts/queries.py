@@ -287,8 +287,9 @@ def list_service_points_in(
 
 
 def list_agreements(
-    session: Session, *, period: Days, account_ids: Sequence[int] | None = None
-) -> tuple[Agreement, ...]:
+    session: Session, *, period: Days, account_ids: Sequence[int] | None = None,
+    service_point_ids: Sequence[int] | None = None,
+) -> tuple[Agreement, ...]:  # fmt: skip
     """This will list the agreements that are alive on any day of a period, by id; set-based, for thousands."""
     agreement = models.ServiceAgreementRow
     query = (
@@ -302,6 +303,8 @@ def list_agreements(
     )
     if account_ids is not None:
         query = query.where(agreement.account_id.in_(account_ids))
+    if service_point_ids is not None:
+        query = query.where(agreement.service_point_id.in_(service_point_ids))
     return tuple(Agreement(*row) for row in session.execute(query))
 
 

@@ -9,6 +9,7 @@ from sqlalchemy.orm import Session
 
 from core import errors
 from core.compliance import models
+from core.periods import Days
 
 _COLDEST, _HOTTEST = -80, 140  # degrees Fahrenheit; outside of these it is a slip of the pen
 _ADVISORY_DAYS = 7
@@ -61,3 +62,14 @@ def weather_facts(session: Session, *, county: str, on: date) -> dict[str, Any]:
     if advisories:
         facts["heat_advisory_days_ago"] = min(advisories)
     return facts
+
+
+def list_highs(session: Session, *, county: str, days: Days) -> dict[date, int]:
+    """This will give the highest temperature of each day that is known of a county."""
+    row = models.WeatherDayRow
+    rows = session.execute(
+        select(row.day, row.high_f).where(
+            row.county == county, row.day >= days.starts_on, row.day < days.ends_on, row.high_f.is_not(None)
+        )
+    )
+    return {day: high for day, high in rows if high is not None}

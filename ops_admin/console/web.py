@@ -9,7 +9,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from billing import validations
 from core import log, outbox, periods
 from core.hub import Hub
-from ops_admin.console import arrears, entry, status
+from ops_admin.console import arrears, entry, reads, status
 
 logger = log.get(__name__)
 
@@ -17,7 +17,7 @@ Probe = Callable[[], bool]
 
 
 def blueprint(hub: Hub, queue_ready: Probe) -> flask.Blueprint:
-    """This will give the console. It shows; the one thing it changes is to owe a dead letter again."""
+    """This will give the console. It shows, owes dead letters again, and takes decisions on reads and corrections."""
     pages = flask.Blueprint(
         "console", __name__, template_folder="templates", static_folder="static", static_url_path="/ops/static"
     )
@@ -89,6 +89,7 @@ def blueprint(hub: Hub, queue_ready: Probe) -> flask.Blueprint:
             count = outbox.retry_dead(session, delivery_ids=ids, now=now)
         return flask.redirect(flask.url_for("console.console", tried=count))
 
+    reads.add(pages, hub, _when(hub))
     return pages
 
 

@@ -3,6 +3,7 @@
 from alembic import op
 
 from billing import ddl
+from metering import ddl as metering_ddl
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql
 
@@ -1076,6 +1077,11 @@ def upgrade() -> None:
     sa.Column('wh', sa.LargeBinary(), nullable=False),
     sa.Column('quality', sa.LargeBinary(), nullable=False),
     sa.Column('recorded_at', sa.DateTime(timezone=True), nullable=False),
+    sa.Column('raw', sa.LargeBinary(), nullable=True),
+    sa.Column('rule', sa.LargeBinary(), nullable=True),
+    sa.Column('judged_at', sa.DateTime(timezone=True), nullable=True),
+    sa.CheckConstraint('octet_length(raw) = octet_length(wh) AND octet_length(rule) = octet_length(quality)', name=op.f('ck_read_day_raw')),
+    sa.CheckConstraint('(raw IS NULL) = (rule IS NULL)', name=op.f('ck_read_day_rule')),
     sa.CheckConstraint('octet_length(quality) * 4 = octet_length(wh)', name=op.f('ck_read_day_quality')),
     sa.CheckConstraint('octet_length(wh) IN (96, 192, 384, 1152)', name=op.f('ck_read_day_wh')),
     sa.ForeignKeyConstraint(['meter_id'], ['meter.id'], name=op.f('fk_read_day_meter_id')),
@@ -1083,6 +1089,7 @@ def upgrade() -> None:
     postgresql_partition_by='RANGE (day)'
     )
     op.execute('CREATE TABLE read_day_default PARTITION OF read_day DEFAULT')
+    op.create_index('ix_read_day_unjudged', 'read_day', ['day'], unique=False, postgresql_where=sa.text('judged_at IS NULL'))
     op.create_table('read_day_version',
     sa.Column('meter_id', sa.BigInteger(), nullable=False),
     sa.Column('day', sa.Date(), nullable=False),
@@ -1092,6 +1099,8 @@ def upgrade() -> None:
     sa.Column('recorded_at', sa.DateTime(timezone=True), nullable=False),
     sa.Column('replaced_at', sa.DateTime(timezone=True), nullable=False),
     sa.Column('replaced_by', sa.Text(), nullable=False),
+    sa.Column('raw', sa.LargeBinary(), nullable=True),
+    sa.Column('rule', sa.LargeBinary(), nullable=True),
     sa.ForeignKeyConstraint(['meter_id'], ['meter.id'], name=op.f('fk_read_day_version_meter_id')),
     sa.PrimaryKeyConstraint('meter_id', 'day', 'version', name=op.f('pk_read_day_version')),
     postgresql_partition_by='RANGE (day)'
@@ -1102,15 +1111,29 @@ def upgrade() -> None:
     sa.Column('meter_id', sa.BigInteger(), nullable=True),
     sa.Column('batch_id', sa.BigInteger(), nullable=True),
     sa.Column('code', sa.Text(), nullable=False),
+    sa.Column('severity', sa.Text(), server_default=sa.text("'E'"), nullable=False),
+    sa.Column('day', sa.Date(), nullable=True),
     sa.Column('starts_at', sa.DateTime(timezone=True), nullable=True),
+    sa.Column('ends_at', sa.DateTime(timezone=True), nullable=True),
     sa.Column('data', postgresql.JSONB(astext_type=sa.Text()), nullable=False),
     sa.Column('recorded_at', sa.DateTime(timezone=True), nullable=False),
     sa.Column('resolved_at', sa.DateTime(timezone=True), nullable=True),
-    sa.CheckConstraint("code IN ('NEGATIVE', 'TOO_HIGH', 'OUTSIDE_METER', 'UNKNOWN_METER', 'UNREADABLE', 'WRONG_INTERVAL', 'OFF_GRID', 'DUPLICATE', 'LOWER_THAN_PREVIOUS')", name=op.f('ck_read_exception_code')),
+    sa.Column('resolution', sa.Text(), nullable=True),
+    sa.Column('resolved_by', sa.Text(), nullable=True),
+    sa.CheckConstraint("code IN ('UNKNOWN_METER', 'UNREADABLE', 'OUTSIDE_METER', 'NEGATIVE', 'TOO_HIGH', 'PULSE_OVERFLOW',"
+                       " 'SPIKE', 'ZERO', 'FLAT', 'HIGH_USE', 'LOW_USE', 'UNUSUAL_USE', 'UNIT', 'GAP', 'DST_HOUR',"
+                       " 'DUPLICATE_DAY', 'INTERVAL_SIZE', 'REGISTER_SUM', 'MULTIPLIER', 'DIAL_BACK', 'NO_AGREEMENT',"
+                       " 'METER_OVERLAP', 'NO_GENERATION', 'REVERSE_ROTATION', 'SIBLING_MISSING',"
+                       " 'PROLONGED_ESTIMATION', 'REPLACED', 'FUTURE', 'WRONG_INTERVAL', 'OFF_GRID', 'DUPLICATE',"
+                       " 'LOWER_THAN_PREVIOUS')", name=op.f('ck_read_exception_code')),
+    sa.CheckConstraint("severity IN ('E', 'W', 'I')", name=op.f('ck_read_exception_severity')),
+    sa.CheckConstraint("resolution IS NULL OR resolved_at IS NOT NULL AND resolution IN ('ACCEPTED', 'ESTIMATED', 'EDITED', 'OVERTAKEN', 'NOTED')", name=op.f('ck_read_exception_resolution')),
     sa.ForeignKeyConstraint(['batch_id'], ['read_batch.id'], name=op.f('fk_read_exception_batch_id')),
     sa.ForeignKeyConstraint(['meter_id'], ['meter.id'], name=op.f('fk_read_exception_meter_id')),
     sa.PrimaryKeyConstraint('id', name=op.f('pk_read_exception'))
     )
+    op.create_index('ix_read_exception_gap', 'read_exception', ['day'], unique=False, postgresql_where=sa.text("code = 'GAP' AND (resolution IS NULL OR resolution = 'NOTED')"))
+    op.create_index('uq_read_exception_meter_id_day_code', 'read_exception', ['meter_id', 'day', 'code'], unique=True, postgresql_where=sa.text('day IS NOT NULL'))
     op.create_index(op.f('ix_read_exception_batch_id'), 'read_exception', ['batch_id'], unique=False)
     op.create_index(op.f('ix_read_exception_meter_id'), 'read_exception', ['meter_id'], unique=False)
     op.create_index('ix_read_exception_open', 'read_exception', ['recorded_at'], unique=False, postgresql_where=sa.text('resolved_at IS NULL'))
@@ -1215,6 +1238,43 @@ def upgrade() -> None:
     sa.PrimaryKeyConstraint('id', name=op.f('pk_bill_document')),
     sa.UniqueConstraint('bill_id', 'kind', 'locale', name=op.f('uq_bill_document_bill_id_kind_locale'))
     )
+    op.create_table('bill_correction',
+    sa.Column('id', sa.BigInteger(), sa.Identity(always=False), nullable=False),
+    sa.Column('bill_id', sa.BigInteger(), nullable=False),
+    sa.Column('account_id', sa.BigInteger(), nullable=False),
+    sa.Column('status', sa.Text(), nullable=False),
+    sa.Column('first_day', sa.Date(), nullable=False),
+    sa.Column('last_day', sa.Date(), nullable=False),
+    sa.Column('changed_by', sa.Text(), nullable=False),
+    sa.Column('before_cents', sa.BigInteger(), nullable=False),
+    sa.Column('after_cents', sa.BigInteger(), nullable=False),
+    sa.Column('difference_cents', sa.BigInteger(), nullable=False),
+    sa.Column('before_wh', sa.BigInteger(), nullable=False),
+    sa.Column('after_wh', sa.BigInteger(), nullable=False),
+    sa.Column('lines', postgresql.JSONB(astext_type=sa.Text()), nullable=False),
+    sa.Column('estimated', sa.Boolean(), nullable=False),
+    sa.Column('input_hash', sa.Text(), nullable=False),
+    sa.Column('allowed', sa.Boolean(), nullable=False),
+    sa.Column('earliest_on', sa.Date(), nullable=True),
+    sa.Column('citation', sa.Text(), nullable=False),
+    sa.Column('proposed_at', sa.DateTime(timezone=True), nullable=False),
+    sa.Column('decided_at', sa.DateTime(timezone=True), nullable=True),
+    sa.Column('decided_by', sa.Text(), nullable=True),
+    sa.Column('note', sa.Text(), nullable=True),
+    sa.Column('new_bill_id', sa.BigInteger(), nullable=True),
+    sa.CheckConstraint("status IN ('OPEN', 'ACCEPTED', 'REJECTED', 'OVERTAKEN')", name=op.f('ck_bill_correction_status')),
+    sa.CheckConstraint('difference_cents = after_cents - before_cents', name=op.f('ck_bill_correction_difference')),
+    sa.CheckConstraint("(status = 'OPEN') = (decided_at IS NULL)", name=op.f('ck_bill_correction_decided_at')),
+    sa.CheckConstraint("(status = 'ACCEPTED') = (new_bill_id IS NOT NULL)", name=op.f('ck_bill_correction_new_bill_id')),
+    sa.ForeignKeyConstraint(['account_id'], ['account.id'], name=op.f('fk_bill_correction_account_id')),
+    sa.ForeignKeyConstraint(['bill_id'], ['bill.id'], name=op.f('fk_bill_correction_bill_id')),
+    sa.ForeignKeyConstraint(['new_bill_id'], ['bill.id'], name=op.f('fk_bill_correction_new_bill_id')),
+    sa.PrimaryKeyConstraint('id', name=op.f('pk_bill_correction'))
+    )
+    op.create_index('ix_bill_correction_account_id', 'bill_correction', ['account_id'], unique=False)
+    op.create_index('ix_bill_correction_bill_id', 'bill_correction', ['bill_id'], unique=False)
+    op.create_index('ix_bill_correction_status', 'bill_correction', ['id'], unique=False, postgresql_where=sa.text("status = 'OPEN'"))
+    op.create_index('uq_bill_correction_open', 'bill_correction', ['bill_id'], unique=True, postgresql_where=sa.text("status = 'OPEN'"))
     op.create_table('charge',
     sa.Column('id', sa.BigInteger(), sa.Identity(always=False), nullable=False),
     sa.Column('kind', sa.Text(), nullable=False),
@@ -1493,7 +1553,7 @@ def upgrade() -> None:
     op.create_index(op.f('ix_allocation_charge_id'), 'allocation', ['charge_id'], unique=False)
     op.create_index(op.f('ix_allocation_credit_id'), 'allocation', ['credit_id'], unique=False)
     op.create_index(op.f('ix_allocation_payment_id'), 'allocation', ['payment_id'], unique=False)
-    for statements in ddl.AFTER_CREATE.values():
+    for statements in (*metering_ddl.AFTER_CREATE.values(), *ddl.AFTER_CREATE.values()):
         op.execute(statements)
 
 

@@ -117,16 +117,16 @@ def test_gaps_are_estimated_and_a_read_that_comes_late_takes_the_place(
     session: Session, service_point: int, meter: queries.Meter
 ) -> None:
     wh = np.tile(np.arange(24, dtype=np.int64) * 10 + 100, 63)[None, :].copy()
-    gap = 24 * 40
+    gap = 24 * 20
     wh[0, gap : gap + 30] = -1
     operations.load_matrix(session, meter_ids=[meter.id], day_from=date(2026, 9, 21), wh=wh)
-    days = periods.Days(date(2026, 10, 30), date(2026, 11, 3))
+    days = periods.Days(date(2026, 10, 10), date(2026, 10, 14))
     made = operations.estimate_gaps(session, service_point_id=service_point, days=days, timezone=ZONE, now=NOW)
     assert made == 30
     found = queries.daily_usage(session, service_point_id=service_point, days=days, timezone=ZONE)
     assert [d.missing for d in found] == [0, 0, 0, 0]
     assert sum(d.estimated for d in found) == 30
-    start = datetime(2026, 10, 31, tzinfo=UTC)
+    start = datetime(2026, 10, 11, tzinfo=UTC)
     estimated = queries.usage_series(
         session, service_point_id=service_point, starts_at=start, ends_at=start + timedelta(hours=24)
     )

@@ -8,8 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from billing import allocation, catalogue, daily, explanation, ledger, metered, rating, validations
+from billing import allocation, catalogue, daily, explanation, ledger, rating, validations
 from core.periods import Days
+from metering import queries as metering
 
 ITEMS = st.lists(
     st.builds(
@@ -74,12 +75,13 @@ def test_a_journal_out_of_balance_cannot_even_be_named():
         ledger.Journal("k", "BILL", 1, date(2026, 1, 1), {ledger.RECEIVABLE: 100, ledger.REVENUE: -99})
 
 
-def test_gaps_are_filled_with_the_usual_hour():
-    wh = np.tile(np.arange(24, dtype=np.int64) * 100, (1, 3))
-    wh[0, 30], wh[0, 5] = -1, -1
-    filled = metered.fill(wh, 24)
-    assert filled[0, 30] == 600 and filled[0, 5] == 500 and wh[0, 30] == -1
-    assert metered.fill(np.full((1, 48), -1, dtype=np.int64), 24).sum() == 0
+def test_gaps_are_filled_for_pricing_and_nothing_known_is_nothing():
+    wh = np.tile(np.arange(24, dtype=np.int64) * 100, (2, 3))
+    wh[0, 30:36], wh[0, 5], wh[1] = -1, -1, -1
+    matrix = metering.Matrix((1, 2), datetime(2026, 11, 2, tzinfo=UTC), 60, wh, np.zeros_like(wh, dtype=np.uint8))
+    filled = metering.without_gaps(matrix, "Etc/UTC")
+    assert filled[0].tolist() == [n % 24 * 100 for n in range(72)] and wh[0, 30] == -1
+    assert filled[1].sum() == 0
 
 
 def facts(**changed):

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from core import periods
-from metering import anomalies, forecast, plausibility, profile, savings, usage
+from metering import anomalies, estimation, forecast, plausibility, savings, usage
 from metering.formats import csv
 
 YEAR = np.load(pathlib.Path(__file__).parents[1] / "rating/data/pvsamv1_residential_load.npz")["mwh"] // 1000
@@ -162,23 +162,10 @@ def test_shares_of_a_made_up_load() -> None:
 @given(st.integers(0, 10**9), st.lists(st.integers(0, 1000), min_size=1, max_size=60).filter(any))
 @settings(max_examples=50)
 def test_spreading_loses_nothing(total: int, weights: list[int]) -> None:
-    shares = profile.spread(total, weights)
+    shares = estimation.spread(total, weights)
     assert shares.sum() == total
     assert (shares >= 0).all()
     assert all(share <= total * weight / sum(weights) + 1 for share, weight in zip(shares, weights, strict=True))
-
-
-def test_short_gaps_are_bridged_and_long_ones_take_the_usual() -> None:
-    wh = np.tile(np.arange(24, dtype=np.int64) * 100, 28)
-    short, long = 24 * 10 + 5, 24 * 14
-    gappy = wh.copy()
-    gappy[short : short + 2] = -1
-    gappy[long : long + 24] = -1
-    filled, made = profile.fill(gappy, 168)
-    assert filled.tolist() == wh.tolist()
-    assert int(made.sum()) == 26
-    nothing, made = profile.fill(np.full(10, -1), 168)
-    assert (nothing == -1).all() and not made.any()
 
 
 @pytest.mark.parametrize(

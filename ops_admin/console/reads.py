@@ -1,0 +1,175 @@
+"""The console's pages for reads that want a look, and for corrections that reads suggest."""
+
+import re
+from collections.abc import Callable
+from datetime import timedelta
+from decimal import Decimal, InvalidOperation
+from typing import Any
+
+import flask
+from sqlalchemy.orm import Session
+
+from billing import operations as billing
+from billing import queries as bills
+from core import errors, wording
+from core.conversations import operations as conversing
+from core.hub import Hub
+from metering import deciding, worklist
+from metering.validation import sentences
+from ops_admin.console import day_chart, entry
+
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9 ._@-]{0,39}")
+_SHOWN = 25
+_Page = flask.typing.ResponseReturnValue
+
+
+def add(pages: flask.Blueprint, hub: Hub, when: Callable[[Any], str]) -> None:
+    """This will add the pages to the console's own, behind the same door."""
+
+    def shown(template: str, code: int = 200, **said: Any) -> _Page:
+        form = entry.pass_for(hub.settings, purpose="form", until=hub.now() + entry.STAY_LASTS)
+        return flask.render_template(
+            f"console/{template}.html", house=hub.settings.utility_name, now=hub.now(), when=when, form=form,
+            words=sentences, done=flask.request.args.get("done", "")[:120], **said,
+        ), code  # fmt: skip
+
+    def unknown() -> _Page:
+        return shown("sorry", 404, sorry="That is not here, or not any more.")
+
+    def decided(act: Callable[[Session, str, str], str], back: str) -> _Page:
+        """One change, told on the page it came from; what is refused is said in plain words and changes nothing."""
+        if not entry.good(hub.settings, flask.request.form.get("form", ""), purpose="form", now=hub.now()):
+            return flask.render_template("console/closed.html"), 403
+        who, why = flask.request.form.get("who", "").strip(), flask.request.form.get("why", "").strip()[:400]
+        if not _NAME.fullmatch(who) or not why:
+            return shown("sorry", 422, sorry=sentences.REFUSALS["read_exception.reason"], back=back)
+        try:
+            with hub.transaction() as session:
+                done = act(session, f"staff:{who.lower()}", why)
+        except errors.NotFound:
+            return unknown()
+        except errors.WattlineError as refused:
+            said = sentences.REFUSALS.get(refused.code) or _sentence(hub, refused)
+            return shown("sorry", 409 if isinstance(refused, errors.Refused) else 422, sorry=said, back=back)
+        return flask.redirect(f"{back}{'&' if '?' in back else '?'}done={done.replace(' ', '+')}")
+
+    @pages.get("/ops/reads")
+    def reads() -> _Page:
+        asked = flask.request.args
+        filters = worklist.Filters(
+            code=asked.get("code", "") if asked.get("code", "") in sentences.SENTENCES else None,
+            severity=asked.get("severity", "") if asked.get("severity", "") in sentences.SEVERITIES else None,
+            meter_number=asked.get("meter", "").strip()[:40] or None, resolved=asked.get("resolved") == "1",
+            before_id=asked.get("before", type=int),
+        )  # fmt: skip
+        with hub.transaction() as session:
+            found = worklist.list_exceptions(session, filters=filters)
+            counts = worklist.count_open(session)
+            waiting = bills.count_proposals(session)
+        more = found[-1].id if len(found) == worklist.PAGE else None
+        return shown("reads", found=found, counts=counts, filters=filters, more=more, waiting=waiting)
+
+    @pages.post("/ops/reads/accept")
+    def accept_many() -> _Page:
+        ids = [int(i) for i in flask.request.form.getlist("id") if i.isascii() and i.isdigit() and len(i) < 16]
+
+        def act(session: Session, actor: str, why: str) -> str:
+            count = deciding.accept_exceptions(session, exception_ids=ids, actor=actor, reason=why, now=hub.now())
+            return f"{count} accepted."
+
+        return decided(act, "/ops/reads")
+
+    @pages.get("/ops/reads/<int:exception_id>")
+    def read(exception_id: int) -> _Page:
+        with hub.transaction() as session:
+            try:
+                one = worklist.get_exception(session, exception_id=exception_id)
+            except errors.NotFound:
+                return unknown()
+            day = worklist.show_day(session, entry=one, now=hub.now())
+            moments: tuple[worklist.Moment, ...] = ()
+            if day is not None and one.meter_id is not None:
+                moments = worklist.interval_history(
+                    session, meter_id=one.meter_id, starts_at=one.starts_at or day.starts_at
+                )  # fmt: skip
+        chart = None if day is None else day_chart.draw(day, starts_at=one.starts_at, ends_at=one.ends_at)
+        return shown("read", one=one, day=day, chart=chart, moments=moments, step=timedelta)
+
+    @pages.post("/ops/reads/<int:exception_id>/<any(accept, estimate, edit, undo):deed>")
+    def decide(exception_id: int, deed: str) -> _Page:
+        def act(session: Session, actor: str, why: str) -> str:
+            common: dict[str, Any] = {"exception_id": exception_id, "actor": actor, "reason": why, "now": hub.now()}
+            if deed == "accept":
+                deciding.accept_exception(session, **common)
+                return "Accepted."
+            if deed == "undo":
+                deciding.undo_exception(session, **common)
+                return "Taken back. It waits again."
+            starts_at, ends_at = _span(session, exception_id, hub)
+            if deed == "estimate":
+                made = deciding.estimate_exception(session, starts_at=starts_at, ends_at=ends_at, **common)
+                return f"{made} intervals estimated."
+            made = deciding.edit_exception(
+                session, starts_at=starts_at, ends_at=ends_at, wh=_wh(flask.request.form.get("kwh", "")),
+                each=flask.request.form.get("how") != "total", **common,
+            )  # fmt: skip
+            return f"{made} intervals written."
+
+        return decided(act, f"/ops/reads/{exception_id}")
+
+    @pages.get("/ops/corrections")
+    def corrections() -> _Page:
+        status = flask.request.args.get("status", "OPEN")
+        status = status if status in ("OPEN", "ACCEPTED", "REJECTED", "OVERTAKEN") else "OPEN"
+        with hub.transaction() as session:
+            found = bills.list_proposals(session, status=status, limit=_SHOWN)
+        return shown("corrections", found=found, status=status)
+
+    @pages.post("/ops/corrections/<int:proposal_id>/<any(accept, reject, refresh):deed>")
+    def correct(proposal_id: int, deed: str) -> _Page:
+        def act(session: Session, actor: str, why: str) -> str:
+            if deed == "refresh":
+                billing.refresh_correction(session, proposal_id=proposal_id, now=hub.now())
+                return "Brought up to date."
+            if deed == "reject":
+                billing.reject_correction(session, proposal_id=proposal_id, actor=actor, note=why, now=hub.now())
+                return "Rejected. The bill stays as it is."
+            at_fault = flask.request.form.get("at_fault") == "1"
+            made = billing.accept_correction(
+                session, proposal_id=proposal_id, actor=actor, note=why, now=hub.now(), customer_at_fault=at_fault
+            )
+            return f"Bill {made.bill.number} stands for {made.cancelled.number}; difference {made.difference}."
+
+        return decided(act, "/ops/corrections")
+
+
+def _sentence(hub: Hub, refused: errors.WattlineError) -> str:
+    house = conversing.house(hub.settings)
+    try:
+        return wording.label(f"error.{refused.code}", refused.data, locale="en", house=house)
+    except wording.MissingWording:
+        return str(refused)
+
+
+def _span(session: Session, exception_id: int, hub: Hub) -> tuple[Any, Any]:
+    """The part of the day that the two lists of the form name, by the numbers of its intervals."""
+    one = worklist.get_exception(session, exception_id=exception_id)
+    day = worklist.show_day(session, entry=one, now=hub.now())
+    if day is None:
+        raise errors.Refused("read_exception.no_day")
+    first, last = (flask.request.form.get(name, "") for name in ("first", "last"))
+    if not (first.isascii() and first.isdigit() and last.isascii() and last.isdigit()):
+        raise errors.Invalid("read_exception.span")
+    if not 0 <= int(first[:4]) <= int(last[:4]) < len(day.wh):
+        raise errors.Invalid("read_exception.span")
+    return day.at(int(first)), day.at(int(last) + 1)
+
+
+def _wh(text: str) -> int:
+    try:
+        value = Decimal(text.strip().replace(",", "."))
+    except InvalidOperation:
+        raise errors.Invalid("read_exception.value") from None
+    if not value.is_finite() or abs(value) > 10**9:
+        raise errors.Invalid("read_exception.value")
+    return int((value * 1000).to_integral_value())
