@@ -12,7 +12,7 @@ from typing import Any
 
 import click
 
-from ops_admin import ledger_command, rate_command, tariff_command
+from ops_admin import ledger_command, rate_command, tariff_command, usage_command
 from ops_admin.arrears_commands import arrears, bills
 from ops_admin.cash_commands import cash
 from ops_admin.reports.commands import compliance
@@ -41,6 +41,7 @@ main.add_command(bills)
 main.add_command(cash)
 main.add_command(arrears)
 main.add_command(ledger_command.ledger)
+main.add_command(usage_command.usage)
 
 
 @main.command()
