@@ -15,6 +15,7 @@ from sqlalchemy import (
     ForeignKeyConstraint,
     Index,
     Numeric,
+    SmallInteger,
     Text,
     UniqueConstraint,
     event,
@@ -566,7 +567,9 @@ class AlertSettingRow(db.Base):
     account_id: Mapped[int] = mapped_column(ForeignKey("account.id"), primary_key=True)
     wanted: Mapped[list[str]] = mapped_column(ARRAY(Text))
     channel: Mapped[str | None]
-    quiet_from: Mapped[int] = mapped_column(SmallInteger)  # the hour from which it is quiet; the same as `quiet_to`: never
+    quiet_from: Mapped[int] = mapped_column(
+        SmallInteger
+    )  # the hour from which it is quiet; the same as `quiet_to`: never
     quiet_to: Mapped[int] = mapped_column(SmallInteger)
     set_at: Mapped[datetime]
 

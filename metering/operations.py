@@ -10,10 +10,12 @@ from metering.recording import (
     remove_meter,
     resolve_exception,
 )
+from metering.watching import give_feedback, set_cost
 
 __all__ = [
     "estimate_gaps",
     "exchange_meter",
+    "give_feedback",
     "install_meter",
     "list_readings_to_check",
     "load_matrix",
@@ -22,5 +24,6 @@ __all__ = [
     "remove_meter",
     "resolve_exception",
     "review_reading",
+    "set_cost",
     "submit_reading",
 ]

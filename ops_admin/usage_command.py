@@ -85,5 +85,7 @@ def _holidays(country: str) -> Any:
     try:
         holidays.country_holidays(country.upper())
     except (NotImplementedError, KeyError):
-        raise errors.Invalid("country", reason=f"{country!r} is not a country with known holidays", where="--country") from None
+        raise errors.Invalid(
+            "country", reason=f"{country!r} is not a country with known holidays", where="--country"
+        ) from None
     return lambda years: frozenset(day.isoformat() for day in holidays.country_holidays(country.upper(), years=years))

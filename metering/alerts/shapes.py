@@ -6,7 +6,6 @@ from metering.alerts import rules
 from metering.alerts.robust import TINY, Floats, quantile
 
 
-
 def kind(hours: Floats, day: int, quiet: int) -> str:
     """This will name the new level that the last five days of [days, 24] have: NIGHT_BASE, LEAK or STEP_UP.
 

@@ -10,12 +10,12 @@ import math
 from collections import Counter
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from core import errors, periods
+from metering.alerts.clock import by_clock
 from metering.alerts.robust import Floats, quantile
 
 _COLUMNS = (["timestamp_utc", "kwh"], ["timestamp_utc", "kwh", "temp_c"])
@@ -90,12 +90,12 @@ def lay(table: Table, timezone: str | None) -> Laid:
         ]
         until = int(cells[-1]) + 1
     return Laid(
-        _fill(table.kwh, cells, days, mend=timezone is not None),
-        None if table.degrees is None else _fill(table.degrees, cells, days, mend=True),
+        by_clock(table.kwh[None], cells, days)[0],
+        None if table.degrees is None else by_clock(table.degrees[None], cells, days)[0],
         starts,
         dates,
         until,
-        _fill(table.there * 1.0, cells, days, mend=True).ravel() > 0,
+        by_clock(table.there[None] * 1.0, cells, days).ravel() > 0,
     )
 
 
@@ -158,9 +158,7 @@ def _by_hour(seen: dict[datetime, tuple[float, float]], felt: bool) -> Table:
     if (last - first).total_seconds() % 3600 + minutes * 60 < 3600:  # the last hour is not over
         kwh, parts, degrees, warm, there = (a[:-1] for a in (kwh, parts, degrees, warm, there))
     hourly = np.where(parts == each, kwh, np.nan)
-    return Table(
-        first, hourly, np.where(warm > 0, degrees / np.maximum(warm, 1), np.nan) if felt else None, there
-    )
+    return Table(first, hourly, np.where(warm > 0, degrees / np.maximum(warm, 1), np.nan) if felt else None, there)
 
 
 def _quietest(table: Table) -> int:
@@ -171,18 +169,6 @@ def _quietest(table: Table) -> int:
     profile = np.nan_to_num(quantile(head.reshape(-1, 24).T))
     five = [np.roll(profile, -hour)[:5].sum() for hour in range(24)]
     return (int(np.argmin(five)) + table.starts_at.hour - 1) % 24
-
-
-def _fill(values: Floats, cells: NDArray[Any], days: int, *, mend: bool) -> Floats:
-    """Where the clock goes back two hours share a cell: their mean; where it goes forward a cell has none: as before."""
-    sums, counts = np.zeros(days * 24), np.zeros(days * 24)
-    np.add.at(sums, cells, values)
-    np.add.at(counts, cells, 1)
-    out = np.where(counts > 0, sums / np.maximum(counts, 1), np.nan)
-    if mend:
-        for cell in np.nonzero(counts[cells[0] : cells[-1]] == 0)[0] + cells[0]:
-            out[cell] = out[cell - 1]
-    return out.reshape(days, 24)
 
 
 def _unreadable(line: int, reason: str) -> errors.Invalid:
