@@ -163,8 +163,16 @@ def _look_stuck(
                 used = float(np.nansum(place.raw[n].ravel()[start:end]))
                 score = float(longest[n] / limit[n])
                 state.found.append(Found(int(n), kind, start, end, used - usual, usual, score))
-        quiet = (longest < limit) | ~old
-        state.stuck[kind] = np.where(quiet, np.maximum(record * by.fade, longest), record)
+        ended = _ended(stuck[kind], day)  # only what is over is known to be no news
+        quiet = (ended < limit) | ~old
+        state.stuck[kind] = np.where(quiet, np.maximum(record * by.fade, ended), record)
+
+
+def _ended(run: NDArray[np.int64], day: int) -> NDArray[np.int64]:
+    """The longest run that came to its end on a day."""
+    today = run[:, day]
+    before = np.concatenate([run[:, day - 1, -1:] if day else np.zeros((len(run), 1), np.int64), today[:, :-1]], axis=1)
+    return np.asarray(np.where(today == 0, before, 0).max(axis=1))
 
 
 # --- hours ------------------------------------------------------------------------------------------------
@@ -188,7 +196,7 @@ def _look_spikes(state: _State, place: _Place, day: int, wide: Floats, by: rules
             state.spike_held[n] = at + 24
     seen = np.where(old, np.minimum(top, by.spike_learn * limit), np.minimum(top, by.spike_cap))
     faded = 1 + (state.spike - 1) * by.fade
-    state.spike = np.where(np.isnan(top) | (state.history < 10), state.spike, np.maximum(faded, seen))
+    state.spike = np.where(np.isnan(top) | (state.history < by.learn_days), state.spike, np.maximum(faded, seen))
 
 
 def _spikes(hours: Floats, total: Floats, by_level: Floats) -> Floats:
@@ -221,7 +229,7 @@ def _place(raw: Floats, hours: Floats, degrees: Floats | None, peers: bool, by: 
     felt = None if degrees is None else _felt(degrees)
     judged = [levels.levels(level, felt) for level in (total, typical, night)]
     names, values, spread, floors, widths = [], [], [], [], []
-    for name, of, lasting in zip(("total", "typical", "night"), judged, (by.step_floor,) * 2 + (by.night_floor,)):
+    for name, of, lasting in zip(("total", "typical", "night"), judged, (by.step_floor,) * 2 + (by.night_floor,), strict=True):
         rows = [("step", value, lasting, width) for value, width in zip(of.step, by.step_spreads, strict=True)]
         if name != "night":
             rows.append(("day", of.day, by.day_floor, by.day_spread))
@@ -296,7 +304,7 @@ def _look_levels(
         state.day_held[n] = day + 3
     learned = np.maximum(state.record * by.fade, np.where(state.history >= by.quiet_days, np.minimum(
         value, limit * by.learn), value))  # fmt: skip
-    state.record = np.where((day > state.held) & (state.history >= 14), learned, state.record)
+    state.record = np.where((day > state.held) & (state.history >= by.learn_days), learned, state.record)
     state.held = np.where(told, day + by.hold_days, state.held)
 
 

@@ -20,6 +20,7 @@ class Rules:
 
     quiet_days: int = 42  # days of reads before anything but a stuck meter is told
     stuck_days: int = 14  # days of reads before a stuck meter is told
+    learn_days: int = 28  # days of reads before records are kept
     settled_days: int = 150  # from then on margins are no longer widened
     early: float = 0.4  # how much wider they are at the beginning
     fade: float = 0.9993  # a day's loss of a record
