@@ -24,12 +24,12 @@ class Rules:
     settled_days: int = 150  # from then on margins are no longer widened
     early: float = 0.4  # how much wider they are at the beginning
     fade: float = 0.9993  # a day's loss of a record
-    learn: float = 0.9  # how much of what was told becomes part of the record
+    learn: float = 1.05  # how much of what was told becomes part of the record
     hold_days: int = 28  # a new level is the ordinary one after that
     above: float = 1.10  # a record must be passed by so much
     day_floor: float = 0.35
-    day_spread: float = 3.5
-    step_floor: float = 0.24
+    day_spread: float = 3.2
+    step_floor: float = 0.26
     step_spreads: tuple[float, float, float] = (2.2, 1.8, 1.4)  # over 5, 9 and 14 days
     night_floor: float = 0.28
     drift_floor: float = 0.21
@@ -37,7 +37,7 @@ class Rules:
     spike_floor: float = 1.6  # times the highest of five weeks at that time of day
     spike_above: float = 1.3
     spike_learn: float = 2.0  # how much of a spike becomes part of the record, times the limit it passed
-    spike_cap: float = 4.0  # what the first weeks may set as a record
+    spike_cap: float = 2.0  # what the first weeks may set as a record
     zero_hours: int = 6
     flat_hours: int = 10
     dead_hours: int = 72
