@@ -205,7 +205,7 @@ class SubmitReading(forms.Submit):
 
 
 class UsageAlerts(frame.HubAction):
-    """What alerts there were and which are on; feedback on one; turning unusual use on or off; the bill alert's form."""
+    """What alerts there were and which are on; feedback on one; unusual use on or off; the bill alert's form."""
 
     name_, needs, form = "action_usage_alerts", 2, "alerts_form"
 

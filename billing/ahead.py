@@ -70,7 +70,7 @@ def _projected(session: Session, account_id: int, now: datetime) -> dict[str, An
 
 
 def _peak(session: Session, place: pricing.Place) -> dict[str, Any] | None:
-    """The share of a week's use that fell in the dearest hours, when it is a quarter above that of four weeks before."""
+    """The share of a week's use in the dearest hours, when it is a quarter above that of four weeks before."""
     days = periods.Days(place.today - timedelta(days=_WEEK + _BEFORE), place.today)
     terms = tariffs.list_terms(session, agreement_ids=[place.agreement.id], days=days).get(place.agreement.id, ())
     if not terms:

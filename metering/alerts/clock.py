@@ -9,7 +9,7 @@ from metering.alerts.robust import Floats
 
 
 def by_clock(values: Floats, cells: NDArray[Any], days: int) -> Floats:
-    """This will lay hours out as [n, days, 24]: `cells` says for each hour of [n, hours] its day times 24 plus its hour.
+    """This will lay hours out as [n, days, 24]: `cells` has for each hour its day times 24 plus its hour.
 
     Where the clock goes back, two hours share a cell: their mean. Where it goes forward, a cell has none: as the hour
     before.

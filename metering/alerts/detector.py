@@ -215,6 +215,14 @@ def _spikes(hours: Floats, total: Floats, by_level: Floats) -> Floats:
     return np.asarray(out)
 
 
+def _shared(spikes: Floats) -> Floats:
+    """How much higher than usual an hour is for the half of all places: [days, 24], never below one."""
+    middle = quantile(np.moveaxis(spikes, 0, -1))
+    before = np.stack([quantile(trail(middle[:, hour][None], 1, 28), least=7)[0] for hour in range(24)], axis=1)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        return np.asarray(np.maximum(np.nan_to_num(middle / before, nan=1.0, posinf=1.0), 1.0))
+
+
 # --- days -------------------------------------------------------------------------------------------------
 
 
@@ -229,7 +237,9 @@ def _place(raw: Floats, hours: Floats, degrees: Floats | None, peers: bool, by: 
     felt = None if degrees is None else _felt(degrees)
     judged = [levels.levels(level, felt) for level in (total, typical, night)]
     names, values, spread, floors, widths = [], [], [], [], []
-    for name, of, lasting in zip(("total", "typical", "night"), judged, (by.step_floor,) * 2 + (by.night_floor,), strict=True):
+    for name, of, lasting in zip(
+        ("total", "typical", "night"), judged, (by.step_floor,) * 2 + (by.night_floor,), strict=True
+    ):
         rows = [("step", value, lasting, width) for value, width in zip(of.step, by.step_spreads, strict=True)]
         if name != "night":
             rows.append(("day", of.day, by.day_floor, by.day_spread))
@@ -241,8 +251,11 @@ def _place(raw: Floats, hours: Floats, degrees: Floats | None, peers: bool, by: 
             spread.append(of.spread)
             floors.append(floor)
             widths.append(width)
+    spikes = _spikes(hours, total, judged[0].day)
+    if peers and len(hours) >= _PEERS:
+        spikes = spikes / _shared(spikes)
     return _Place(
-        raw, hours, total, quiet, usual, _spikes(hours, total, judged[0].day), tuple(names),
+        raw, hours, total, quiet, usual, spikes, tuple(names),
         np.stack(values), np.stack(spread), np.array(floors)[:, None], np.array(widths)[:, None], whole,
     )  # fmt: skip
 
@@ -316,6 +329,9 @@ def _high_day(place: _Place, n: int, day: int, score: float) -> Found:
 
 
 def _lasting(place: _Place, n: int, day: int, kind: str, score: float) -> Found:
-    days = 7 if kind == rules.DRIFT_UP else 5
-    excess, usual = shapes.excess(place.hours[n], day, days, 35 if kind == rules.DRIFT_UP else 7)
+    days, ago = 7, 35
+    if kind != rules.DRIFT_UP:
+        quiet = int(place.quiet[n, day]) if kind == rules.NIGHT_BASE else -1
+        days, ago = day + 1 - shapes.began(place.hours[n], day, quiet), 7
+    excess, usual = shapes.excess(place.hours[n], day, days, ago)
     return Found(n, kind, (day + 1 - days) * 24, (day + 1) * 24, excess, usual, score)

@@ -26,6 +26,15 @@ def kind(hours: Floats, day: int, quiet: int) -> str:
     return min(errors, key=lambda name: errors[name])
 
 
+def began(hours: Floats, day: int, quiet: int) -> int:
+    """This will give the day on which the new level of the last days of [days, 24] began; by night where it is told."""
+    seen = hours if quiet < 0 else hours[:, (quiet + np.arange(5)) % 24]
+    level = quantile(seen[max(0, day - 40) : day + 1], least=3)
+    middle = (quantile(level[:-7]) + quantile(level[-3:])) / 2
+    above = np.nonzero(level[-5:] > middle)[0]
+    return day - 4 + int(above[0]) if len(above) else day - 2
+
+
 def excess(hours: Floats, day: int, days: int, ago: int) -> tuple[float, float]:
     """This will give what the last days used beyond the usual, and the usual, in kWh."""
     now, before = _profiles(hours, day, days, ago)

@@ -6,6 +6,7 @@ gap. Of two rows for one instant the first counts. What cannot be meant is refus
 
 import csv
 import io
+import itertools
 import math
 from collections import Counter
 from dataclasses import dataclass
@@ -49,7 +50,7 @@ class Laid:
 
 
 def parse(text: str) -> Table | None:
-    """This will read the text of a file; None when there is no row. Invalid ``reads.unreadable`` says line and reason."""
+    """This will read the text of a file; None without a row. Invalid ``reads.unreadable`` says line and reason."""
     rows = csv.reader(io.StringIO(text.removeprefix("\ufeff")))
     header = [name.strip().lower() for name in next(rows, [])]
     if header not in _COLUMNS:
@@ -131,7 +132,7 @@ def _number(text: str, column: str, line: int) -> float:
 
 def _by_hour(seen: dict[datetime, tuple[float, float]], felt: bool) -> Table:
     instants = sorted(seen)
-    steps = Counter(int((b - a).total_seconds()) for a, b in zip(instants, instants[1:], strict=False))
+    steps = Counter(int((b - a).total_seconds()) for a, b in itertools.pairwise(instants))
     minutes = steps.most_common(1)[0][0] / 60 if steps else 60
     if minutes not in _LENGTHS:
         raise _unreadable(1, f"reads lie {minutes:g} minutes apart; 15, 30 and 60 can be judged")

@@ -273,8 +273,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
         "",
         *lines,
         "",
-        f"Judging a meter by 400 days of hourly reads takes {1000 / rate:.1f} ms of CPU: {rate * 2 * 86_400:,.0f} meters "
-        f"a day on two cores.",
+        f"Judging a meter by 400 days of hourly reads takes {1000 / rate:.1f} ms of CPU: "
+        f"{rate * 2 * 86_400:,.0f} meters a day on two cores.",
     ]
     print("\n".join(lines))
     if options.write:

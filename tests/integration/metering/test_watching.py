@@ -108,9 +108,7 @@ def test_it_was_us_makes_the_margin_wider_within_bounds_and_a_problem_takes_it_b
     alert = next(a for a in queries.list_anomalies(session, service_point_id=service_point) if a.kind == "HIGH_DAY")
 
     def say(ours: bool, point: int = service_point) -> Decimal:
-        return operations.give_feedback(
-            session, usage_alert_id=alert.id, service_point_id=point, ours=ours, now=now
-        )
+        return operations.give_feedback(session, usage_alert_id=alert.id, service_point_id=point, ours=ours, now=now)
 
     with pytest.raises(errors.NotFound):
         say(True, service_point + 1)  # somebody else's

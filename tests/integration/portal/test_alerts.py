@@ -68,7 +68,10 @@ def wants(hub: FakeHub, number: str, **given: object) -> None:
     chosen = {"wanted": alert_settings.UNUSUAL, "channel": "EMAIL", "quiet_from": 21, "quiet_to": 8, **given}
     with hub.transaction() as session:
         alert_settings.set_alert_settings(
-            session, account_id=account_id(hub, number), now=hub.now(), **chosen  # type: ignore[arg-type]
+            session,
+            account_id=account_id(hub, number),
+            now=hub.now(),
+            **chosen,  # type: ignore[arg-type]
         )
 
 
@@ -111,7 +114,14 @@ def test_at_night_it_waits_for_the_morning(hub: FakeHub) -> None:
 
 @pytest.mark.parametrize(
     ("quiet", "hour", "seconds"),
-    [((21, 8), 21, 11 * 3600), ((21, 8), 7, 3600), ((21, 8), 8, 0), ((21, 8), 20, 0), ((0, 0), 3, 0), ((1, 5), 2, 10800)],
+    [
+        ((21, 8), 21, 11 * 3600),
+        ((21, 8), 7, 3600),
+        ((21, 8), 8, 0),
+        ((21, 8), 20, 0),
+        ((0, 0), 3, 0),
+        ((1, 5), 2, 10800),
+    ],
 )
 def test_how_long_it_is_quiet(quiet: tuple[int, int], hour: int, seconds: float) -> None:
     settings = alert_settings.AlertSettings(1, (), None, *quiet)
