@@ -93,8 +93,10 @@ def detect(
         np.zeros((len(place.names), n)),
         np.ones(n),
         np.zeros(n, np.int64),
-        *(np.full(n, -1, np.int64) for _ in range(3)),
-        np.zeros(n),
+        held=np.full(n, -1, np.int64),
+        day_held=np.full(n, -1, np.int64),
+        spike_held=np.full(n, -1, np.int64),
+        spiked=np.zeros(n),
         stuck={kind: np.zeros(n) for kind in rules.STUCK},
         stuck_since={kind: np.full(n, -1, np.int64) for kind in rules.STUCK},
     )
@@ -188,10 +190,10 @@ def _look_spikes(state: _State, place: _Place, day: int, wide: Floats, by: rules
         over = np.nonzero(np.nan_to_num(height[n], nan=-1.0) > limit[n])[0]
         for hour in over:
             at = day * 24 + int(hour)
+            usual = float(np.nan_to_num(place.usual[n, day, hour]))
+            excess = float(place.hours[n, day, hour]) - usual
+            state.spiked[n] += excess
             if at > state.spike_held[n]:
-                usual = float(np.nan_to_num(place.usual[n, day, hour]))
-                excess = float(place.hours[n, day, hour]) - usual
-                state.spiked[n] += excess
                 state.found.append(Found(int(n), rules.SPIKE, at, at + 1, excess, usual, float(height[n, hour])))
             state.spike_held[n] = at + 24
     seen = np.where(old, np.minimum(top, by.spike_learn * limit), np.minimum(top, by.spike_cap))

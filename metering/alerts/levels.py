@@ -128,7 +128,7 @@ def _fit(level: Floats, degrees: Floats) -> _Fit:
 
 def _line(level: Floats, shape: Floats, known: NDArray[np.bool_]) -> tuple[Floats, Floats]:
     """Least squares, thrice, the second and third time with less weight for what lies far off; no slope below zero."""
-    weight = known.astype(np.float64)
+    weight: Floats = known.astype(np.float64)
     for _ in range(3):
         left = np.einsum("nd,di,dj->nij", weight, shape, shape, optimize=True) + np.diag([1e-6, 1.0, 1.0])
         right = (weight * level) @ shape
@@ -137,7 +137,7 @@ def _line(level: Floats, shape: Floats, known: NDArray[np.bool_]) -> tuple[Float
         found[:, 0] += ((level - found @ shape.T) * weight).sum(axis=1) / np.maximum(weight.sum(axis=1), 1)
         off = np.abs(level - found @ shape.T)
         scale = 1.4826 * quantile(np.where(known, off, np.nan))[:, None] + TINY
-        weight = known * np.minimum(1, 1.5 * scale / np.maximum(off, TINY))
+        weight = np.where(known, np.minimum(1.0, 1.5 * scale / np.maximum(off, TINY)), 0.0)
     return found, np.where(known, np.minimum(off, 3 * scale) ** 2, 0).sum(axis=1)
 
 

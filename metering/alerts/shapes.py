@@ -7,11 +7,11 @@ from metering.alerts.robust import TINY, Floats, quantile
 
 
 def kind(hours: Floats, day: int, quiet: int) -> str:
-    """This will name the new level that the last five days of [days, 24] have: NIGHT_BASE, LEAK or STEP_UP.
+    """This will name the new level that the last three days of [days, 24] have: NIGHT_BASE, LEAK or STEP_UP.
 
     Which of three shapes fits best what was added, hour by hour: only at night, the same always, a share of the usual.
     """
-    now, before = _profiles(hours, day, 5, 7)
+    now, before = _profiles(hours, day, 3, 7)
     more = now - before
     if np.isnan(more).any():
         return rules.STEP_UP

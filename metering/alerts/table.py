@@ -96,7 +96,7 @@ def lay(table: Table, timezone: str | None) -> Laid:
         starts,
         dates,
         until,
-        by_clock(table.there[None] * 1.0, cells, days).ravel() > 0,
+        by_clock(table.there[None].astype(np.float64), cells, days).ravel() > 0,
     )
 
 

@@ -131,7 +131,8 @@ def test_patience_and_holidays_make_margins_wider() -> None:
     assert [one[0] for one in told(hours)] == ["HIGH_DAY"]
     assert told(hours, patience={"HIGH_DAY": np.full(1, 2.0)}) == []
     special = np.arange(DAYS) == AT
-    hours[AT] *= 0.9
+    hours[AT] *= 1.5 / 1.9
+    assert [one[0] for one in told(hours)] == ["HIGH_DAY"]
     assert told(hours, special=special) == []
 
 
@@ -179,7 +180,7 @@ def test_a_file_cut_short_tells_the_same_up_to_there(tmp_path: Path) -> None:
     lines = [line for line in lines if not line.endswith(",")]  # a gap without rows
     (tmp_path / "reads.csv").write_text("\n".join(lines))
     whole = command.run(tmp_path / "reads.csv", timezone="America/New_York")
-    assert {one.kind for one in whole} == {"DEAD_METER", "ZERO", "STEP_UP"}
+    assert {one.kind for one in whole} >= {"DEAD_METER", "ZERO", "STEP_UP"}
     for cut in range(1300, len(lines), 371):
         (tmp_path / "short.csv").write_text("\n".join(lines[:cut]))
         end = datetime.fromisoformat(lines[cut - 1].split(",")[0]) + timedelta(hours=1)
