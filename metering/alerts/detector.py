@@ -15,6 +15,7 @@ from metering.alerts.robust import TINY, Floats, quantile, rise, runs, trail
 
 _WHOLE = 20  # hours of a day that must be known
 _HIGHEST_DAYS = 35
+_PEAK_SHARE = 0.75  # of the usual highest hour of a day: below it nothing is a spike
 _SPIKE_SHARE = 0.6
 _PEERS = 30  # series that make a common weather
 
@@ -166,8 +167,10 @@ def _look_stuck(
                 score = float(longest[n] / limit[n])
                 state.found.append(Found(int(n), kind, start, end, used - usual, usual, score))
         ended = _ended(stuck[kind], day)  # only what is over is known to be no news
-        quiet = (ended < limit) | ~old
-        state.stuck[kind] = np.where(quiet, np.maximum(record * by.fade, ended), record)
+        learned = np.where(
+            old, np.minimum(ended, limit), ended
+        )  # what was told once is told again when it lasts longer
+        state.stuck[kind] = np.maximum(record * by.fade, learned)
 
 
 def _ended(run: NDArray[np.int64], day: int) -> NDArray[np.int64]:
@@ -202,16 +205,16 @@ def _look_spikes(state: _State, place: _Place, day: int, wide: Floats, by: rules
 
 
 def _spikes(hours: Floats, total: Floats, by_level: Floats) -> Floats:
-    """Each hour against the highest of five weeks within an hour of that time of day, on a day like yesterday."""
+    """Each hour against the highest of five weeks within an hour of that time, on a day like yesterday."""
     none = np.where(np.isnan(hours), -np.inf, hours)
     near = np.maximum(none, np.maximum(np.roll(none, 1, axis=2), np.roll(none, -1, axis=2)))
     highest = np.full(hours.shape, -np.inf)
     for ago in range(1, min(_HIGHEST_DAYS + 1, hours.shape[1])):
         np.maximum(highest[:, ago:], near[:, :-ago], out=highest[:, ago:])
-    mean = quantile(trail(total, 1, 28), least=10) / 24
+    peak = quantile(trail(np.where(np.isinf(none.max(axis=2)), np.nan, none.max(axis=2)), 1, 28), least=10)
     lift = np.ones_like(total)
     lift[:, 1:] = np.exp(rise(by_level))[:, :-1]
-    known = np.maximum(highest, mean[..., None]) * lift[..., None]
+    known = np.maximum(highest, _PEAK_SHARE * peak[..., None]) * lift[..., None]
     with np.errstate(invalid="ignore", divide="ignore"):
         out = np.where(np.isfinite(highest) & (known > 0), hours / known, np.nan)
     return np.asarray(out)
