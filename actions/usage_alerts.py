@@ -55,8 +55,11 @@ def feedback(ask: frame.Ask, usage_alert_id: int, *, ours: bool) -> None:
     if ours:
         ask.say("usage.alert_ours", choices=menu.wishes("view_usage"), patience=patience)
     else:
-        kind = about[0].kind if about else "HIGH_DAY"
-        ask.say("usage.alert_problem", choices=(*menu.wishes("view_usage"), frame.person()), kind=kind)
+        ask.say(
+            "usage.alert_problem",
+            choices=(*menu.wishes("view_usage"), frame.person()),
+            what=about[0].kind if about else "HIGH_DAY",
+        )
 
 
 def turn(ask: frame.Ask, account: accounts.Account, *, on: bool) -> None:

@@ -10,8 +10,9 @@ from sqlalchemy.orm import Session
 
 from billing import models
 from core import audit, errors, periods
-from metering.alerts import KINDS as UNUSUAL
+from metering import alerts
 
+UNUSUAL = alerts.KINDS
 PROJECTED, PEAK = "PROJECTED_HIGH_BILL", "PEAK_PERIOD"
 KINDS = (*UNUSUAL, PROJECTED, PEAK)
 CHANNELS = ("SMS", "WHATSAPP", "EMAIL")

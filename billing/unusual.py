@@ -85,9 +85,9 @@ def price_event(
         days = periods.Days(first, last + timedelta(days=1))
         used = pricing.read(session, place, days).usage
         step = timedelta(minutes=used.interval_minutes)
-        inside = np.arange(used.wh.shape[1])
         begin, end = (starts_at - used.starts_at) // step, (ends_at - used.starts_at) // step
-        inside = (inside >= begin) & (inside < end)
+        at = np.arange(used.wh.shape[1])
+        inside = (at >= begin) & (at < end)
         wh = used.wh[0]
         held = int(wh[inside].sum())
         if held <= 0:

@@ -11,7 +11,7 @@ from billing import alert_jobs, alert_settings, alerts, unusual
 from core import errors, outbox, periods
 from core.accounts import operations as keeping
 from core.accounts import queries as accounts
-from core.conversations import queries as conversations
+from core.conversations import models as speaking
 from metering import models, queries
 from tests.conftest import FakeHub
 from tests.integration.portal.conftest import Browser
@@ -58,10 +58,16 @@ def _email(hub: FakeHub, number: str) -> str:
 
 
 def said(hub: FakeHub, number: str) -> list[str | None]:
+    """This will list what was told of alerts to an account's holder, in any conversation."""
+    message, talk = speaking.MessageRow, speaking.ConversationRow
     with hub.transaction() as session:
-        account = accounts.get_account(session, account_id=account_id(hub, number))
-        found = conversations.list_customer_messages(session, customer_id=account.customer_id, limit=50)
-    return [one.kind for one in found]
+        who = accounts.get_account(session, account_id=account_id(hub, number)).customer_id
+        rows = session.scalars(
+            select(message.kind)
+            .join(talk, talk.id == message.conversation_id)
+            .where(message.purpose == "ALERTS", (talk.customer_id == who) | (talk.recognised_customer_id == who))
+        )
+        return list(rows)
 
 
 def wants(hub: FakeHub, number: str, **given: object) -> None:

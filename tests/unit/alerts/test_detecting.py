@@ -131,7 +131,7 @@ def test_patience_and_holidays_make_margins_wider() -> None:
     assert [one[0] for one in told(hours)] == ["HIGH_DAY"]
     assert told(hours, patience={"HIGH_DAY": np.full(1, 2.0)}) == []
     special = np.arange(DAYS) == AT
-    hours[AT] *= 1.5 / 1.9
+    hours[AT] *= 1.6 / 1.9
     assert [one[0] for one in told(hours)] == ["HIGH_DAY"]
     assert told(hours, special=special) == []
 
