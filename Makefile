@@ -54,6 +54,9 @@ bench-chat: setup ## Throughput and latency of the doors beside the bare assista
 bench-pdf: setup ## Bills drawn per second on one core, beside a bare reportlab page
 	@$(PY) -m tests.load.bench_pdf
 
+bench-alerts: .venv/.ready ## Recall, precision and false alarms of unusual use, on reads with faults put in, and its speed
+	@$(PY) -m tests.load.bench_alerts
+
 bench-rate: setup ## Thousands of random tariffs against NREL's rate engine, month by month (RATING_CASES, RATING_SEED)
 	@RATING_CASES=$${RATING_CASES:-3000} $(PY) -m pytest -q tests/unit/rating/test_sam.py
 
@@ -71,4 +74,4 @@ bench-metering: .venv/.ready ## Reads ingested beside a bare COPY, and one custo
 reset: ## Forget the demonstration's data
 	@.venv/bin/wattline reset
 
-.PHONY: help setup demo browser test lint bot-test tour bench-chat bench-bill bench-metering bench-pdf bench-rate reset
+.PHONY: help setup demo browser test lint bot-test tour bench-chat bench-bill bench-metering bench-pdf bench-alerts bench-rate reset

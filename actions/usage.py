@@ -5,13 +5,11 @@ from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 
-from actions import forms, frame, menu
+from actions import forms, frame, menu, usage_alerts
 from billing import alerts
 from billing import queries as billing
 from core import errors, periods
 from core.accounts import operations as keeping
-from core.accounts import queries as accounts
-from core.ports import Choice
 from metering import operations as metering_work
 from metering import queries as metering
 from metering import views
@@ -207,23 +205,30 @@ class SubmitReading(forms.Submit):
 
 
 class UsageAlerts(frame.HubAction):
-    """Starts the form that sets a bill alert; an alert that is set can be dropped."""
+    """What alerts there were and which are on; feedback on one; unusual use on or off; the bill alert's form."""
 
     name_, needs, form = "action_usage_alerts", 2, "alerts_form"
 
     def answer(self, ask: frame.Ask) -> Sequence[frame.Event]:
         account = ask.account()
         held = alerts.find_bill_alert(ask.session, account_id=account.id)
-        if held is not None and ask.choice == "OFF":
+        word, _, which = (ask.choice or "").partition(":")
+        if word in ("OURS", "PROBLEM") and which.isdigit():
+            usage_alerts.feedback(ask, int(which), ours=word == "OURS")
+        elif word in ("UNUSUAL_ON", "UNUSUAL_OFF"):
+            usage_alerts.turn(ask, account, on=word == "UNUSUAL_ON")
+        elif word == "CHANGE":
+            return self.go()
+        elif held is not None and word == "OFF":
             alerts.set_bill_alert(ask.session, account_id=account.id, threshold=None, now=ask.now)
             ask.say("usage.alert_off", choices=menu.wishes("usage_forecast", "view_usage"))
-            return self.stop()
-        if held is not None and ask.choice != "CHANGE":
-            change = Choice("choice.change_alert", '/usage_alerts{"choice":"CHANGE"}')
-            off = Choice("choice.turn_off", '/usage_alerts{"choice":"OFF"}')
-            ask.say("usage.alert_is_on", choices=(change, off), threshold=held.threshold)
-            return self.stop()
-        return self.go()
+        elif usage_alerts.overview(ask, account, held):
+            pass
+        elif held is not None:
+            ask.say("usage.alert_is_on", choices=usage_alerts.ways(ask, account, held), threshold=held.threshold)
+        else:
+            return self.go()
+        return self.stop()
 
 
 class AskAlertThreshold(forms.Question):
@@ -237,7 +242,7 @@ class AskAlertThreshold(forms.Question):
             likely = billing.forecast_bill(ask.session, account_id=account.id, now=ask.now).likely
         except errors.NotFound:
             likely = None
-        contact = alert_contact(ask, account.customer_id)
+        contact = usage_alerts.contact(ask, account.customer_id)
         ask.say(
             "usage.alert_ask",
             choices=[
@@ -265,7 +270,7 @@ class SubmitAlerts(forms.Submit):
 
     def submit(self, ask: frame.Ask) -> None:
         account = ask.account()
-        contact = alert_contact(ask, account.customer_id)
+        contact = usage_alerts.contact(ask, account.customer_id)
         if contact is None:
             raise errors.Refused("alert.no_contact")
         threshold = Decimal(str(ask.slot("alert_threshold")))
@@ -281,19 +286,6 @@ class SubmitAlerts(forms.Submit):
             now=ask.now,
         )
         ask.say("usage.alert_set", choices=menu.wishes("usage_forecast"), threshold=threshold, channel=contact[0])
-
-
-def alert_contact(ask: frame.Ask, customer_id: int) -> tuple[str, str] | None:
-    """This will choose where alerts go: by text for those who text or call, else by e-mail, as far as on file."""
-    points = accounts.list_contact_points(ask.session, customer_id=customer_id)
-    by_text = ask.speaker.channel in ("SMS", "WHATSAPP", "VOICE")
-    for kind, channel in (("PHONE", "SMS"), ("EMAIL", "EMAIL")) if by_text else (("EMAIL", "EMAIL"), ("PHONE", "SMS")):
-        for point in points:
-            if point.kind == kind and not accounts.is_opted_out(
-                ask.session, contact_value=point.value, channel=channel
-            ):
-                return channel, point.value
-    return None
 
 
 def round_amounts(likely: Decimal | None) -> tuple[int, ...]:

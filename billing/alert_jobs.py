@@ -1,8 +1,8 @@
-"""The watch over running bills: who asked to be told is told, once in a bill period."""
+"""The watch over running bills and dear hours: who asked to be told is told, once in a bill period."""
 
 import logging
 
-from billing import alerts, pricing
+from billing import ahead, alert_settings, alerts, pricing
 from core import errors
 from core.accounts import queries as accounts
 from core.conversations import operations as conversing
@@ -29,9 +29,32 @@ def watch_bills(hub: Hub) -> None:
         after = found[-1].account_id
 
 
+def watch_ahead(hub: Hub) -> None:
+    """This will tell who asked for it that the running bill is heading high, or that the dear hours weigh more."""
+    after = 0
+    kinds = (alert_settings.PROJECTED, alert_settings.PEAK)
+    while True:
+        with hub.transaction() as session:
+            found = alert_settings.list_wanting(session, kinds=kinds, after=after)
+        if not found:
+            return
+        for account_id in found:
+            try:
+                ahead.tell(hub, account_id)
+            except errors.NotFound:
+                pass  # nothing is served or read there now
+            except Exception:
+                logger.exception("ahead_alert_failed", extra={"account_id": account_id})
+        after = found[-1]
+
+
 def _watch(hub: Hub, alert: alerts.BillAlert) -> None:
     now = hub.now()
     with hub.transaction() as session:
+        place = pricing.place_of(session, account_id=alert.account_id, now=now)
+        wants = alert_settings.get_alert_settings(session, account_id=alert.account_id)
+        if alert_settings.quiet_for(wants, timezone=place.timezone, now=now) > 0:
+            return  # the next round comes by day
         coming = pricing.forecast_bill(session, account_id=alert.account_id, now=now)
         if coming.likely <= alert.threshold or alert.told_for == coming.starts_on:
             return
@@ -52,4 +75,5 @@ def _watch(hub: Hub, alert: alerts.BillAlert) -> None:
             key=f"bill_alert:{alert.account_id}:{coming.starts_on}:{alert.set_at.isoformat()}",
             now=now,
             house=conversing.house(hub.settings),
+            channels=None if wants.channel is None else [wants.channel],
         )

@@ -231,23 +231,63 @@ class SubmittedReadingRow(db.Base):
     submitted_at: Mapped[datetime]
 
 
+ALERT_KINDS = "'SPIKE', 'HIGH_DAY', 'STEP_UP', 'NIGHT_BASE', 'DRIFT_UP', 'LEAK', 'FLAT', 'ZERO', 'DEAD_METER'"
+
+
 class UsageAlertRow(db.Base):
-    """Use that was out of the ordinary on a civil day."""
+    """An event of unusual use: told once, on `day`, as far as it was seen then; open until it is over."""
 
     __tablename__ = "usage_alert"
     __table_args__ = (
-        CheckConstraint("kind IN ('SPIKE', 'HIGH_DAY', 'STEP_UP', 'NIGHT_BASE', 'FLAT', 'ZERO')", name="kind"),
+        CheckConstraint(f"kind IN ({ALERT_KINDS})", name="kind"),
+        CheckConstraint("ends_at > starts_at", name="ends_at"),
+        CheckConstraint("closed_at IS NULL OR closed_at >= starts_at", name="closed_at"),
+        CheckConstraint("feedback IN ('OURS', 'PROBLEM')", name="feedback"),
+        CheckConstraint("(feedback IS NULL) = (feedback_at IS NULL)", name="feedback_at"),
         Index("uq_usage_alert_service_point_id_day_kind", "service_point_id", "day", "kind", unique=True),
+        Index(
+            "uq_usage_alert_open", "service_point_id", "kind", unique=True, postgresql_where=text("closed_at IS NULL")
+        ),
     )
 
     id: Mapped[int] = db.primary_key()
     service_point_id: Mapped[int] = mapped_column(ForeignKey("service_point.id"))
     day: Mapped[date]
     kind: Mapped[str]
+    starts_at: Mapped[datetime]
+    ends_at: Mapped[datetime]  # up to when it was seen
+    closed_at: Mapped[datetime | None]
     excess_wh: Mapped[int]
     expected_wh: Mapped[int]
     score: Mapped[Decimal] = mapped_column(Numeric(10, 2))
+    cost_cents: Mapped[int | None]
+    feedback: Mapped[str | None]
+    feedback_at: Mapped[datetime | None]
     recorded_at: Mapped[datetime]
+
+
+class AlertPatienceRow(db.Base):
+    """How much wider the margins of a place are for one kind of alert, because its people said it was no news."""
+
+    __tablename__ = "alert_patience"
+    __table_args__ = (
+        CheckConstraint(f"kind IN ({ALERT_KINDS})", name="kind"),
+        CheckConstraint("patience > 1 AND patience <= 2", name="patience"),
+    )
+
+    service_point_id: Mapped[int] = mapped_column(ForeignKey("service_point.id"), primary_key=True)
+    kind: Mapped[str] = mapped_column(primary_key=True)
+    patience: Mapped[Decimal] = mapped_column(Numeric(3, 2))
+    changed_at: Mapped[datetime]
+
+
+class UsageWatchRow(db.Base):
+    """The last civil day of a place that has been judged."""
+
+    __tablename__ = "usage_watch"
+
+    service_point_id: Mapped[int] = mapped_column(ForeignKey("service_point.id"), primary_key=True)
+    judged_to: Mapped[date]
 
 
 for _row in (ReadDayRow, ReadDayVersionRow):

@@ -14,11 +14,13 @@ from metering.recording import (
     remove_meter,
     resolve_exception,
 )
+from metering.watching import give_feedback, set_cost
 
 __all__ = [
     "drop_month",
     "estimate_gaps",
     "exchange_meter",
+    "give_feedback",
     "install_meter",
     "list_readings_to_check",
     "load",
@@ -30,5 +32,6 @@ __all__ = [
     "remove_meter",
     "resolve_exception",
     "review_reading",
+    "set_cost",
     "submit_reading",
 ]

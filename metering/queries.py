@@ -53,6 +53,7 @@ __all__ = [
     "list_anomalies",
     "list_meters",
     "list_months",
+    "list_patience",
     "list_unreadable",
     "meter_counts",
     "usage_grids",
@@ -257,8 +258,19 @@ def list_anomalies(
         .limit(limit)
     )
     return tuple(
-        Anomaly(r.id, r.service_point_id, r.day, r.kind, r.excess_wh, r.expected_wh, r.recorded_at) for r in rows
-    )
+        Anomaly(
+            r.id, r.service_point_id, r.day, r.kind, r.excess_wh, r.expected_wh, r.recorded_at,
+            r.starts_at, r.ends_at, r.closed_at, r.cost_cents, r.feedback,
+        )
+        for r in rows
+    )  # fmt: skip
+
+
+def list_patience(session: Session, *, service_point_id: int) -> dict[str, Decimal]:
+    """This will say for which kinds of alert a place has wider margins, because its people said it was them."""
+    row = models.AlertPatienceRow
+    rows = session.execute(select(row.kind, row.patience).where(row.service_point_id == service_point_id))
+    return dict(rows.tuples().all())
 
 
 def find_previous_reading(session: Session, *, meter_id: int, before: datetime) -> RegisterRead | None:

@@ -134,6 +134,11 @@ class Anomaly:
     excess_wh: int
     expected_wh: int
     recorded_at: datetime
+    starts_at: datetime
+    ends_at: datetime  # up to when it was seen
+    closed_at: datetime | None
+    cost_cents: int | None
+    feedback: str | None  # OURS or PROBLEM
 
 
 @dataclass(frozen=True)

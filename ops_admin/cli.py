@@ -12,7 +12,7 @@ from typing import Any
 
 import click
 
-from ops_admin import ledger_command, meter_command, rate_command, reads_command, tariff_command
+from ops_admin import ledger_command, meter_command, rate_command, reads_command, tariff_command, usage_command
 from ops_admin.arrears_commands import arrears, bills
 from ops_admin.cash_commands import cash
 from ops_admin.reports.commands import compliance
@@ -43,6 +43,7 @@ main.add_command(arrears)
 main.add_command(ledger_command.ledger)
 main.add_command(meter_command.meter)
 main.add_command(reads_command.reads)
+main.add_command(usage_command.usage)
 
 
 @main.command()

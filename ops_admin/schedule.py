@@ -55,6 +55,7 @@ JOBS: tuple[Job, ...] = (
     Job("billing.climb", timedelta(hours=6), arrears_jobs.climb),
     Job("billing.remind_expiry", timedelta(hours=24), plan_jobs.remind_expiry),
     Job("billing.watch_bills", timedelta(hours=6), alert_jobs.watch_bills),
+    Job("billing.watch_ahead", timedelta(hours=6), alert_jobs.watch_ahead),
     Job("housekeeping.purge_deliveries", timedelta(hours=1), housekeeping.purge_deliveries),
     Job("demo.live_reads", timedelta(seconds=20), live.record),
 )

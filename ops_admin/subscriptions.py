@@ -5,7 +5,7 @@ Queues: `turns` is what a customer waits for, `crm` what an agent waits for, `de
 
 from collections.abc import Mapping
 
-from billing import archive
+from billing import archive, unusual
 from billing import arrears_handlers as arrears
 from billing import handlers as billing
 from core.conversations import handlers as conversations
@@ -78,5 +78,5 @@ SUBSCRIPTIONS: Mapping[str, tuple[Subscriber, ...]] = {
     "service.reconnected": (_tell_arrears,),
     # reads that changed after they were billed
     "reads.corrected": (_of(billing.follow_reads),),
-    "usage.unusual": (_of(notices.notify_usage),),
+    "usage.unusual": (_of(unusual.tell_unusual),),
 }

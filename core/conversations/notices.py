@@ -249,19 +249,6 @@ def retell(hub: Hub, fact: outbox.Fact) -> None:
         )
 
 
-def notify_usage(hub: Hub, fact: outbox.Fact) -> None:
-    """This will tell a customer who wants to know that a day's use was unusual. For ``usage.unusual``."""
-    payload = fact.payload
-    _tell(
-        hub,
-        account_id=int(payload["account_id"]),
-        kind="notice.usage_unusual",
-        data={"day": payload["day"], "excess_kwh": payload["excess_kwh"], "cost": payload.get("cost")},
-        purpose="ALERTS",
-        key=f"usage:{payload['service_point_id']}:{payload['day']}:{payload.get('kind') or '-'}",
-    )
-
-
 def _tell(
     hub: Hub,
     *,

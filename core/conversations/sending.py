@@ -148,6 +148,7 @@ def notify_customer(
     now: datetime,
     house: wording.House,
     channels: Sequence[str] | None = None,
+    choices: tuple[ports.Choice, ...] = (),
 ) -> int | None:
     """This will tell a customer something they did not ask for, on the best channel they allow; None when none is.
 
@@ -166,7 +167,7 @@ def notify_customer(
             channel=channel,
             contact=point,
             customer=customer,
-            reply=ports.Reply(kind, data),
+            reply=ports.Reply(kind, data, choices),
             purpose=purpose,
             key=key,
             now=now,

@@ -510,6 +510,29 @@ def upgrade() -> None:
     sa.ForeignKeyConstraint(['account_id'], ['account.id'], name=op.f('fk_bill_alert_account_id')),
     sa.PrimaryKeyConstraint('account_id', name=op.f('pk_bill_alert'))
     )
+    op.create_table('alert_setting',
+    sa.Column('account_id', sa.BigInteger(), nullable=False),
+    sa.Column('wanted', sa.ARRAY(sa.Text()), nullable=False),
+    sa.Column('channel', sa.Text(), nullable=True),
+    sa.Column('quiet_from', sa.SmallInteger(), nullable=False),
+    sa.Column('quiet_to', sa.SmallInteger(), nullable=False),
+    sa.Column('set_at', sa.DateTime(timezone=True), nullable=False),
+    sa.CheckConstraint("wanted <@ ARRAY['SPIKE', 'HIGH_DAY', 'STEP_UP', 'NIGHT_BASE', 'DRIFT_UP', 'LEAK', 'FLAT', 'ZERO', 'DEAD_METER', 'PROJECTED_HIGH_BILL', 'PEAK_PERIOD']", name=op.f('ck_alert_setting_wanted')),
+    sa.CheckConstraint("channel IN ('SMS', 'WHATSAPP', 'EMAIL')", name=op.f('ck_alert_setting_channel')),
+    sa.CheckConstraint('quiet_from BETWEEN 0 AND 23 AND quiet_to BETWEEN 0 AND 23', name=op.f('ck_alert_setting_quiet')),
+    sa.ForeignKeyConstraint(['account_id'], ['account.id'], name=op.f('fk_alert_setting_account_id')),
+    sa.PrimaryKeyConstraint('account_id', name=op.f('pk_alert_setting'))
+    )
+    op.create_table('account_alert',
+    sa.Column('account_id', sa.BigInteger(), nullable=False),
+    sa.Column('kind', sa.Text(), nullable=False),
+    sa.Column('period_from', sa.Date(), nullable=False),
+    sa.Column('data', postgresql.JSONB(astext_type=sa.Text()), nullable=False),
+    sa.Column('told_at', sa.DateTime(timezone=True), nullable=False),
+    sa.CheckConstraint("kind IN ('PROJECTED_HIGH_BILL', 'PEAK_PERIOD')", name=op.f('ck_account_alert_kind')),
+    sa.ForeignKeyConstraint(['account_id'], ['account.id'], name=op.f('fk_account_alert_account_id')),
+    sa.PrimaryKeyConstraint('account_id', 'kind', 'period_from', name=op.f('pk_account_alert'))
+    )
     op.create_table('billing_request',
     sa.Column('key', sa.Text(), nullable=False),
     sa.Column('operation', sa.Text(), nullable=False),
@@ -776,15 +799,42 @@ def upgrade() -> None:
     sa.Column('service_point_id', sa.BigInteger(), nullable=False),
     sa.Column('day', sa.Date(), nullable=False),
     sa.Column('kind', sa.Text(), nullable=False),
+    sa.Column('starts_at', sa.DateTime(timezone=True), nullable=False),
+    sa.Column('ends_at', sa.DateTime(timezone=True), nullable=False),
+    sa.Column('closed_at', sa.DateTime(timezone=True), nullable=True),
     sa.Column('excess_wh', sa.BigInteger(), nullable=False),
     sa.Column('expected_wh', sa.BigInteger(), nullable=False),
     sa.Column('score', sa.Numeric(precision=10, scale=2), nullable=False),
+    sa.Column('cost_cents', sa.BigInteger(), nullable=True),
+    sa.Column('feedback', sa.Text(), nullable=True),
+    sa.Column('feedback_at', sa.DateTime(timezone=True), nullable=True),
     sa.Column('recorded_at', sa.DateTime(timezone=True), nullable=False),
-    sa.CheckConstraint("kind IN ('SPIKE', 'HIGH_DAY', 'STEP_UP', 'NIGHT_BASE', 'FLAT', 'ZERO')", name=op.f('ck_usage_alert_kind')),
+    sa.CheckConstraint("kind IN ('SPIKE', 'HIGH_DAY', 'STEP_UP', 'NIGHT_BASE', 'DRIFT_UP', 'LEAK', 'FLAT', 'ZERO', 'DEAD_METER')", name=op.f('ck_usage_alert_kind')),
+    sa.CheckConstraint('ends_at > starts_at', name=op.f('ck_usage_alert_ends_at')),
+    sa.CheckConstraint('closed_at IS NULL OR closed_at >= starts_at', name=op.f('ck_usage_alert_closed_at')),
+    sa.CheckConstraint("feedback IN ('OURS', 'PROBLEM')", name=op.f('ck_usage_alert_feedback')),
+    sa.CheckConstraint('(feedback IS NULL) = (feedback_at IS NULL)', name=op.f('ck_usage_alert_feedback_at')),
     sa.ForeignKeyConstraint(['service_point_id'], ['service_point.id'], name=op.f('fk_usage_alert_service_point_id')),
     sa.PrimaryKeyConstraint('id', name=op.f('pk_usage_alert'))
     )
+    op.create_index('uq_usage_alert_open', 'usage_alert', ['service_point_id', 'kind'], unique=True, postgresql_where=sa.text('closed_at IS NULL'))
     op.create_index('uq_usage_alert_service_point_id_day_kind', 'usage_alert', ['service_point_id', 'day', 'kind'], unique=True)
+    op.create_table('alert_patience',
+    sa.Column('service_point_id', sa.BigInteger(), nullable=False),
+    sa.Column('kind', sa.Text(), nullable=False),
+    sa.Column('patience', sa.Numeric(precision=3, scale=2), nullable=False),
+    sa.Column('changed_at', sa.DateTime(timezone=True), nullable=False),
+    sa.CheckConstraint("kind IN ('SPIKE', 'HIGH_DAY', 'STEP_UP', 'NIGHT_BASE', 'DRIFT_UP', 'LEAK', 'FLAT', 'ZERO', 'DEAD_METER')", name=op.f('ck_alert_patience_kind')),
+    sa.CheckConstraint('patience > 1 AND patience <= 2', name=op.f('ck_alert_patience_patience')),
+    sa.ForeignKeyConstraint(['service_point_id'], ['service_point.id'], name=op.f('fk_alert_patience_service_point_id')),
+    sa.PrimaryKeyConstraint('service_point_id', 'kind', name=op.f('pk_alert_patience'))
+    )
+    op.create_table('usage_watch',
+    sa.Column('service_point_id', sa.BigInteger(), nullable=False),
+    sa.Column('judged_to', sa.Date(), nullable=False),
+    sa.ForeignKeyConstraint(['service_point_id'], ['service_point.id'], name=op.f('fk_usage_watch_service_point_id')),
+    sa.PrimaryKeyConstraint('service_point_id', name=op.f('pk_usage_watch'))
+    )
     op.create_table('verification',
     sa.Column('id', sa.BigInteger(), sa.Identity(always=False), nullable=False),
     sa.Column('key', sa.Text(), nullable=False),

@@ -187,11 +187,9 @@ def test_the_watch_tells_once(session: Session, hub: FakeHub, service_point: int
     jobs.watch_usage(hub)
     jobs.watch_usage(hub)
     found = queries.list_anomalies(session, service_point_id=service_point)
-    assert [(a.kind, a.day) for a in found] == [
-        ("SPIKE", date(2026, 11, 22)), ("HIGH_DAY", date(2026, 11, 22)),
-    ]  # fmt: skip
+    assert [(a.kind, a.day) for a in found] == [("SPIKE", date(2026, 11, 22))]
     from core import outbox
 
     facts = session.scalars(select(outbox.FactRow).where(outbox.FactRow.name == "usage.unusual")).all()
-    assert [f.payload["kind"] for f in facts] == ["SPIKE", "HIGH_DAY"]
+    assert [f.payload["kind"] for f in facts] == ["SPIKE"]
     assert {"service_point_id", "account_id", "customer_id", "excess_kwh", "cost", "day"} <= set(facts[0].payload)

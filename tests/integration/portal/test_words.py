@@ -13,7 +13,7 @@ WORDS = {
     "portal.request.": ("service_request", "kind"),
     "portal.request.status.": ("service_request", "status"),
     "portal.outage.status.": ("outage", "status"),
-    "portal.unusual.": ("usage_alert", "kind"),
+    "alert.kind.": ("usage_alert", "kind"),
     "portal.rebate.": ("rebate", "status"),
     "portal.channel.": ("message", "channel"),
     "portal.author.": ("message", "author"),

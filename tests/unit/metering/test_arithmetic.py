@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from core import periods
-from metering import anomalies, estimation, forecast, plausibility, savings, usage
+from metering import estimation, forecast, plausibility, savings, usage
 from metering.formats import csv
 
 YEAR = np.load(pathlib.Path(__file__).parents[1] / "rating/data/pvsamv1_residential_load.npz")["mwh"] // 1000
@@ -74,65 +74,6 @@ def test_last_years_season_is_leaned_on() -> None:
     assert blind.likely_wh == 300_000
     assert seeing.likely_wh > 400_000
     assert seeing.high_wh >= 600_000 * 0.75
-
-
-# what is unusual
-
-
-def judged(hours: np.ndarray, day: int) -> set[str]:
-    return {f.kind for f in anomalies.detect(DAYS[day - 56 : day + 1], hours[day - 56 : day + 1])}
-
-
-def test_an_ordinary_year_is_quiet_and_the_future_does_not_matter() -> None:
-    alerts = [judged(HOURS, n) for n in range(56, 365)]
-    assert sum("SPIKE" in kinds for kinds in alerts) <= 3
-    assert sum("HIGH_DAY" in kinds for kinds in alerts) <= 9
-    changed = HOURS.copy()
-    changed[101:] *= 9
-    assert judged(changed, 100) == judged(HOURS, 100)
-
-
-@pytest.mark.parametrize(
-    ("kind", "change"),
-    [
-        ("SPIKE", lambda h: h.__setitem__((100, 14), 9_000)),
-        ("HIGH_DAY", lambda h: h.__setitem__(100, h[100] * 3)),
-        ("STEP_UP", lambda h: h.__setitem__(slice(94, 101), h[94:101] * 2.2)),
-        ("NIGHT_BASE", lambda h: h.__setitem__((slice(98, 101), slice(0, 24)), h[98:101] + 400)),
-        ("ZERO", lambda h: h.__setitem__(100, 0)),
-        ("FLAT", lambda h: h.__setitem__(100, 450)),
-    ],
-)
-def test_each_kind_is_found(kind: str, change) -> None:
-    hours = HOURS.copy()
-    assert kind not in judged(hours, 100)
-    change(hours)
-    assert kind in judged(hours, 100)
-
-
-def test_nothing_is_said_without_history_or_about_a_day_with_gaps() -> None:
-    hours = HOURS.copy()
-    hours[100, 14] = 9_000
-    assert anomalies.detect(DAYS[90:101], hours[90:101]) == ()
-    hours[100, 3] = np.nan
-    assert judged(hours, 100) == set()
-
-
-def test_local_hours_of_the_days_the_clock_shifts() -> None:
-    start = datetime(2026, 10, 31, 4, tzinfo=UTC)  # midnight in New York; 1 November has 25 hours
-    clock = [periods.local(start + timedelta(minutes=30 * n), "America/New_York") for n in range(2 * 73)]
-    laid = anomalies.by_local_hour(
-        np.full(len(clock), 50), np.array([c.toordinal() for c in clock]), np.array([c.hour for c in clock]),
-        clock[0].toordinal(), 3,
-    )  # fmt: skip
-    assert laid.tolist() == [[100.0] * 24] * 3
-    spring = datetime(2026, 3, 8, 5, tzinfo=UTC)
-    clock = [periods.local(spring + timedelta(hours=n), "America/New_York") for n in range(23)]
-    laid = anomalies.by_local_hour(
-        np.full(23, 70), np.array([c.toordinal() for c in clock]), np.array([c.hour for c in clock]),
-        clock[0].toordinal(), 1,
-    )  # fmt: skip
-    assert laid.tolist() == [[70.0] * 24]
 
 
 # facts for tips

@@ -1,0 +1,46 @@
+"""The numbers by which use is judged, in one place. How they were chosen stands in docs/alerts.md."""
+
+from dataclasses import dataclass
+
+SPIKE, HIGH_DAY, STEP_UP, NIGHT_BASE = "SPIKE", "HIGH_DAY", "STEP_UP", "NIGHT_BASE"
+DRIFT_UP, LEAK, FLAT, ZERO, DEAD_METER = "DRIFT_UP", "LEAK", "FLAT", "ZERO", "DEAD_METER"
+
+KINDS = (SPIKE, HIGH_DAY, STEP_UP, NIGHT_BASE, DRIFT_UP, LEAK, FLAT, ZERO, DEAD_METER)
+LASTING = (STEP_UP, NIGHT_BASE, DRIFT_UP, LEAK)  # a new level of use: one of them at a time
+STUCK = (FLAT, ZERO, DEAD_METER)  # the meter says nothing new, or nothing
+
+
+@dataclass(frozen=True)
+class Rules:
+    """Levels are compared as logarithms: 0.35 is four tenths more.
+
+    A statistic speaks when it passes the highest of a floor, what this place itself has shown before (its record,
+    which fades), and a multiple of the usual spread from day to day. While history is short all of them are wider.
+    """
+
+    quiet_days: int = 42  # days of reads before anything but a stuck meter is told
+    stuck_days: int = 14  # days of reads before a stuck meter is told
+    learn_days: int = 28  # days of reads before records are kept
+    settled_days: int = 150  # from then on margins are no longer widened
+    early: float = 0.4  # how much wider they are at the beginning
+    fade: float = 0.9993  # a day's loss of a record
+    learn: float = 1.05  # how much of what was told becomes part of the record
+    hold_days: int = 28  # a new level is the ordinary one after that
+    above: float = 1.10  # a record must be passed by so much
+    day_floor: float = 0.35
+    day_spread: float = 3.2
+    step_floor: float = 0.26
+    step_spreads: tuple[float, float, float] = (2.2, 1.8, 1.4)  # over 5, 9 and 14 days
+    night_floor: float = 0.28
+    drift_floor: float = 0.21
+    drift_spread: float = 1.05
+    spike_floor: float = 1.6  # times the highest of five weeks at that time of day
+    spike_above: float = 1.3
+    spike_learn: float = 2.0  # how much of a spike becomes part of the record, times the limit it passed
+    spike_cap: float = 2.0  # what the first weeks may set as a record
+    zero_hours: int = 6
+    flat_hours: int = 10
+    dead_hours: int = 72
+
+
+RULES = Rules()
