@@ -11,7 +11,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from core import errors, outbox, periods
-from metering import blocks, models, quality, queries
+from metering import blocks, models, quality, queries, waking
 from metering.quality import Quality
 from metering.views import Counts
 
@@ -144,6 +144,7 @@ def record_reads(
             },
             now=now,
         )
+        waking.wake(session, service_point_ids=[row.service_point_id])
     session.flush()
     return Counts(len(stored), len(values) - len(stored) - int(refused.sum()), int(refused.sum()))
 

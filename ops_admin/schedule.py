@@ -13,6 +13,7 @@ from core.hub import Hub
 from core.outages import jobs as outages
 from crm_sync import jobs as crm
 from metering import jobs as metering
+from metering import similar_homes
 from ops_admin import housekeeping
 from ops_admin.seed import live
 
@@ -39,6 +40,7 @@ JOBS: tuple[Job, ...] = (
     Job("fieldwork.remind_appointments", timedelta(minutes=10), fieldwork.remind_appointments),
     Job("compliance.watch_deadlines", timedelta(minutes=10), compliance.watch_deadlines),
     Job("metering.watch_usage", timedelta(hours=1), metering.watch_usage),
+    Job("metering.compare_homes", timedelta(hours=24), similar_homes.compare_homes),
     Job("billing.run_due_cycles", timedelta(hours=1), billing.run_due_cycles),
     Job("billing.charge_autopay", timedelta(hours=1), billing.charge_autopay),
     Job("billing.post_late_fees", timedelta(hours=6), billing.post_late_fees),
