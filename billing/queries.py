@@ -27,6 +27,7 @@ from billing.pricing import compare_tariffs, cost_of_usage, forecast_bill
 from billing.reasons import explain_bill, list_tips
 from billing.reconciling import reconcile
 from billing.refunds import list_waiting as list_waiting_refunds
+from billing.running import period_costs, running_period
 from billing.statement import bill_document, bill_documents
 from billing.tariffs import count_on, current_tariff, list_tariffs
 from billing.views import (
@@ -119,10 +120,12 @@ __all__ = [
     "list_tips",
     "list_waiting_refunds",
     "may_disconnect",
+    "period_costs",
     "prepay_status",
     "preview_bill",
     "reconcile",
     "reconnects_by",
+    "running_period",
     "sales_by_class",
     "switch_dates",
     "trial_balance",

@@ -50,11 +50,13 @@ def running_period(session: Session, *, account_id: int, now: datetime) -> views
 
 
 def period_costs(
-    session: Session, *, account_id: int, on: date, now: datetime
+    session: Session, *, account_id: int, on: date, now: datetime, priced: bool = True
 ) -> tuple[periods.Days, tuple[views.DayCost, ...]]:
-    """This will give the bill period a day lies in, and what each of its days that is over cost in it."""
+    """This will give the bill period a day lies in, and (if `priced`) what each of its days that is over cost in it."""
     place = pricing.place_of(session, account_id=account_id, now=now)
     whole = runs.open_period(place.agreement, on)
+    if not priced:
+        return whole, ()
     over = periods.Days(whole.starts_on, max(whole.starts_on, min(whole.ends_on, place.today)))
     return whole, pricing.cost_of_usage(session, account_id=account_id, days=over, now=now)
 

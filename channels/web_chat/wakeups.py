@@ -46,9 +46,12 @@ class Wakeups:
             logger.warning("wakeup_lost", extra={"reason": type(exc).__name__})
             self._fan_out(topic, text)  # at least the readers of this process
 
-    def subscribe(self, topic: str) -> "queue.SimpleQueue[str]":
-        """This will give a queue into which the topic's wake-ups fall from now on."""
-        mine: queue.SimpleQueue[str] = queue.SimpleQueue()
+    def subscribe(self, topic: str, mine: "queue.SimpleQueue[str] | None" = None) -> "queue.SimpleQueue[str]":
+        """This will give a queue into which the topic's wake-ups fall from now on: a new one, or one that hears others
+        already.
+        """
+        if mine is None:
+            mine = queue.SimpleQueue()
         with self._lock:
             self._queues.setdefault(topic, set()).add(mine)
             if self._thread is None and not self._closed.is_set():
