@@ -2,7 +2,7 @@
 
 import logging
 
-from billing import alerts, pricing
+from billing import alerts, running
 from core import errors
 from core.accounts import queries as accounts
 from core.conversations import operations as conversing
@@ -32,7 +32,7 @@ def watch_bills(hub: Hub) -> None:
 def _watch(hub: Hub, alert: alerts.BillAlert) -> None:
     now = hub.now()
     with hub.transaction() as session:
-        coming = pricing.forecast_bill(session, account_id=alert.account_id, now=now)
+        coming = running.forecast_bill(session, account_id=alert.account_id, now=now)
         if coming.likely <= alert.threshold or alert.told_for == coming.starts_on:
             return
         if not alerts.mark_told(session, account_id=alert.account_id, period_from=coming.starts_on):

@@ -10,11 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 from sqlalchemy.orm import Session
 
-from billing import catalogue, daily, metered, owed, rating, runs, tariffs, views
+from billing import catalogue, daily, metered, rating, runs, tariffs, views
 from core import errors, money, periods
 from core.accounts import queries as accounts
-from metering import forecast
-from metering import queries as metering
 
 Ints = NDArray[np.int64]
 YEAR = 365
@@ -104,71 +102,6 @@ def day_costs(session: Session, place: Place, days: periods.Days, reads: metered
         views.DayCost(day, Decimal(int(wh)) / 1000, money.from_cents(cents), bool(reads.estimated[0]))
         for day, wh, cents in zip(days, laid.per_day, shares, strict=True)
     )
-
-
-def forecast_bill(session: Session, *, account_id: int, now: datetime) -> views.BillForecast:
-    """This will say what the bill period that is running will cost: so far, and likely at its end, with a range.
-
-    How much will be used is metering's forecast, whose range holds eight times in ten (measured: `metering.forecast`);
-    what its low, likely and high end cost is the engine's to say. NotFound usage.none without any reads.
-    """
-    place = place_of(session, account_id=account_id, now=now)
-    whole = runs.open_period(place.agreement, place.today)
-    past = periods.Days(
-        max(whole.starts_on - timedelta(days=56), place.agreement.starts_on), min(place.today, whole.ends_on)
-    )
-    coming = _coming(session, place, whole, past)
-    if coming is None:
-        raise errors.NotFound("usage.none")
-    reads = read(session, place, past)
-    guess = daily.to_come(daily.lay(reads.usage, past), past, whole, coming)
-    used = rating.Usage(
-        periods.midnight(whole.starts_on, place.timezone), reads.usage.interval_minutes, place.timezone, guess.wh
-    )
-    rated = price(session, place, whole, used)
-    low, likely, high = (money.from_cents(int(c)) for c in rated.total_cents)
-    so_far, so_far_wh = Decimal("0.00"), 0
-    if place.today > whole.starts_on:
-        part = periods.Days(whole.starts_on, place.today)
-        own = read(session, place, part)
-        so_far = price(session, place, part, own.usage).total()
-        so_far_wh = int(own.usage.wh.sum())
-    bills = owed.list_bills(session, account_id=account_id, limit=1)
-    return views.BillForecast(
-        account_id=account_id,
-        starts_on=whole.starts_on,
-        ends_on=whole.ends_on,
-        low=low,
-        likely=likely,
-        high=high,
-        so_far=so_far,
-        so_far_kwh=Decimal(so_far_wh) / 1000,
-        likely_kwh=rated.kwh(1).quantize(Decimal("0.1")),
-        confidence=coming.confidence,
-        previous_total=bills[0].total if bills else None,
-        days_left=coming.days_left,
-        basis_days=coming.basis_days,
-    )
-
-
-def _coming(session: Session, place: Place, whole: periods.Days, past: periods.Days) -> forecast.Forecast | None:
-    """The use of the whole period, from its own last weeks and the same weeks of a year ago."""
-    if len(past) == 0:
-        return None
-    known: dict[date, int] = {}
-    year = timedelta(days=364)
-    for days in (past, periods.Days(past.starts_on - year, whole.ends_on - year)):
-        known |= {
-            used.day: used.wh
-            for used in metering.daily_usage(
-                session,
-                service_point_id=place.agreement.service_point_id,
-                days=days,
-                timezone=place.timezone,
-            )
-            if used.missing == 0 and used.day >= place.agreement.starts_on
-        }
-    return forecast.forecast(known, whole, place.today)
 
 
 @dataclass(frozen=True)

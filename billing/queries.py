@@ -23,11 +23,11 @@ from billing.owed import (
     sales_by_class,
 )
 from billing.payments import list_parked
-from billing.pricing import compare_tariffs, cost_of_usage, forecast_bill
+from billing.pricing import compare_tariffs, cost_of_usage
 from billing.reasons import explain_bill, list_tips
 from billing.reconciling import reconcile
 from billing.refunds import list_waiting as list_waiting_refunds
-from billing.running import period_costs, running_period
+from billing.running import forecast_bill, period_costs, running_period
 from billing.statement import bill_document, bill_documents
 from billing.tariffs import count_on, current_tariff, list_tariffs
 from billing.views import (

@@ -151,6 +151,7 @@ class BillForecast:
     previous_total: Decimal | None = None
     days_left: int = 0
     basis_days: int = 0  # days with reads that it stands on
+    daily_kwh: tuple[tuple[date, Decimal], ...] = ()  # the days to come, today among them
 
 
 @dataclass(frozen=True)

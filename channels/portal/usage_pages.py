@@ -38,15 +38,23 @@ def add(pages: flask.Blueprint, hub: Hub, wakes: wakeups.Wakeups | None = None) 
     def usage(session: Session, visitor: Visitor) -> flask.typing.ResponseReturnValue:
         point = _point(visitor)
         on = usage_views.day_of(flask.request.args.get("on"), visitor.today)
-        view = usage_views.build(hub, session, visitor, name=flask.request.args.get("view", "month"), on=on)
         told = now(session, visitor, hub)
+        forecast = _none_if(lambda: bills.forecast_bill(session, account_id=visitor.account.id, now=hub.now()))
+        view = usage_views.build(
+            hub,
+            session,
+            visitor,
+            name=flask.request.args.get("view", "month"),
+            on=on,
+            running=told.running,
+            forecast=forecast,
+        )
         compared = metering.compare_usage(
             session, service_point_id=point.id, timezone=point.timezone, today=visitor.today
         )
         period = periods.Days(compared.this_period.starts_on, compared.this_period.ends_on)
         behind = insight.find_insight(session, service_point_id=point.id, period=period, now=hub.now())
         alike = similar_homes.find_similar(session, service_point_id=point.id, on=visitor.today)
-        forecast = _none_if(lambda: bills.forecast_bill(session, account_id=visitor.account.id, now=hub.now()))
         return flask.render_template(
             "portal/usage.html",
             view=view,

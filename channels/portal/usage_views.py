@@ -1,7 +1,7 @@
 """The figures of each view of the usage page: a day, a week, a bill period, a year, and the hours of a month."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from decimal import Decimal
 
@@ -40,6 +40,11 @@ class View:
         return self.ends_on - timedelta(days=1)
 
     @property
+    def coming(self) -> bool:
+        """Whether part of it is still to come."""
+        return any(bar.coming for bar in self.series)
+
+    @property
     def lacking(self) -> bool:
         """Whether part of it is estimated or missing."""
         return any(bar.apart for bar in self.series)
@@ -54,8 +59,17 @@ def day_of(text: str | None, today: date) -> date:
     return min(max(wanted, today - timedelta(days=_BACK)), today)
 
 
-def build(hub: Hub, session: Session, visitor: Visitor, *, name: str, on: date) -> View:
-    """This will gather a view; Invalid usage.view."""
+def build(
+    hub: Hub,
+    session: Session,
+    visitor: Visitor,
+    *,
+    name: str,
+    on: date,
+    running: bills.Running | None,
+    forecast: bills.BillForecast | None,
+) -> View:
+    """This will gather a view; Invalid usage.view. The running period is shown with the days it will still have."""
     if name not in VIEWS or visitor.point is None:
         raise errors.Invalid("usage.view")
     point, today = visitor.point, visitor.today
@@ -68,7 +82,8 @@ def build(hub: Hub, session: Session, visitor: Visitor, *, name: str, on: date) 
         costs = _costs(session, visitor, hub, over)
         return _of_days(hub, session, visitor, point, "week", on, days, costs)
     if name == "month":
-        return _month(hub, session, visitor, point, on)
+        month = _month(hub, session, visitor, point, on)
+        return month if running is None else _with_days_to_come(hub, month, running, forecast)
     if name == "year":
         return _year(hub, session, visitor, point, on)
     return _hours(session, point, on, today)
@@ -108,6 +123,21 @@ def _month(hub: Hub, session: Session, visitor: Visitor, point: accounts.Service
     """A bill period: its days add up to what its bill comes to."""
     days, costs = _period(session, visitor, hub, on)
     return _of_days(hub, session, visitor, point, "month", on, days, costs)
+
+
+def _with_days_to_come(hub: Hub, month: View, running: bills.Running, forecast: bills.BillForecast | None) -> View:
+    """The running period up to its newest read, and the days that are forecast."""
+    if month.starts_on != running.starts_on:
+        return month
+    write, coming = writer(hub), dict(forecast.daily_kwh) if forecast else {}
+    days = periods.Days(month.starts_on, month.ends_on)
+    bars = tuple(
+        charts.Bar(bar.label, float(coming[day]), f"{write('day', day)}: ≈ {write('kwh', coming[day])}", coming=True)
+        if day in coming and day > running.today
+        else bar
+        for day, bar in zip(days, month.series, strict=True)
+    )
+    return replace(month, series=bars, cost=running.amount)
 
 
 def _of_days(
