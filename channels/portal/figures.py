@@ -170,10 +170,10 @@ def _heat(
         )
     parts.append(Markup('<text class="tick" x="{}" y="{}">{}</text>').format(left, foot + 40, steps[0]))
     begin = left + len(steps[0]) * 7 + 6
-    for shade in range(SHADES):
+    for number in range(SHADES):
         parts.append(
             Markup('<rect class="h{}" x="{}" y="{}" width="16" height="10" rx="2"/>').format(
-                shade, begin + shade * 18, foot + 31
+                number, begin + number * 18, foot + 31
             )
         )
     parts.append(

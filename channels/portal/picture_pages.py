@@ -103,9 +103,16 @@ def _forecast(hub: Hub, session: Session, wanted: picture_links.Picture) -> _Dra
     """What the running bill will come to, with its range."""
     say = _Words(hub, wanted.locale)
     coming = bills.forecast_bill(session, account_id=wanted.account_id, now=hub.now())
-    amounts = (coming.so_far, coming.low, coming.likely, coming.high)
-    so_far, low, likely, high = (say.write("money", amount) for amount in amounts)
-    drawn = figures.Range(*(float(amount) for amount in amounts), low, likely, high, so_far)
+    drawn = figures.Range(
+        so_far=float(coming.so_far),
+        low=float(coming.low),
+        likely=float(coming.likely),
+        high=float(coming.high),
+        so_far_said=say.write("money", coming.so_far),
+        low_said=say.write("money", coming.low),
+        likely_said=say.write("money", coming.likely),
+        high_said=say.write("money", coming.high),
+    )
     data: dict[str, object] = {
         "low": coming.low,
         "likely": coming.likely,

@@ -55,11 +55,9 @@ def daily_means(session: Session, *, county: str, days: periods.Days) -> dict[da
             row.county == county,
             row.day >= days.starts_on,
             row.day < days.ends_on,
-            row.high_f.is_not(None),
-            row.low_f.is_not(None),
         )
     )
-    return {day: (high + low) / 2 for day, high, low in found}
+    return {day: (high + low) / 2 for day, high, low in found if high is not None and low is not None}
 
 
 def weather_facts(session: Session, *, county: str, on: date) -> dict[str, Any]:
