@@ -1,7 +1,8 @@
 """What stands behind a home's use: the weather, what always runs, and how the hours of its days look.
 
 Everything is said of the home's own history and of days that are over. What cannot be said has a reason, for the
-customer to read: NEW, NO_WEATHER, MILD, NO_READS.
+customer to read: NEW, NO_WEATHER, MILD, NO_READS, DIAL. Days that were shared out between two readings of a dial
+say nothing of the weather or of the night, and do not count.
 """
 
 from collections.abc import Mapping
@@ -15,7 +16,7 @@ from sqlalchemy.orm import Session
 from core import periods
 from core.accounts import queries as accounts
 from core.compliance import queries as compliance
-from metering import blocks, queries, savings, usage, views, weather_model
+from metering import blocks, quality, queries, savings, usage, views, weather_model
 
 HISTORY = 365  # days the weather is learnt from
 LATELY = 30  # days the base load is taken from
@@ -52,10 +53,13 @@ def find_insight(session: Session, *, service_point_id: int, period: periods.Day
         starts_at=periods.midnight(days.starts_on, point.timezone),
         ends_at=periods.midnight(days.ends_on, point.timezone),
     )
-    daily = {d.day: d.wh for d in usage.by_day(series, days, point.timezone) if d.missing == 0}
+    whole = [d for d in usage.by_day(series, days, point.timezone) if d.missing == 0]
+    daily = {d.day: d.wh for d in whole if d.estimated < d.intervals}
     felt = compliance.daily_means(session, county=point.county, days=days)
     base, base_percent = _base(series)
     model, reason = _model(daily, felt, period.starts_on)
+    if reason == "NEW" and 2 * len(daily) < len(whole):
+        reason = "DIAL"
     expected = None
     weather = heating = None
     if model is not None:
@@ -97,6 +101,8 @@ def by_day_and_hour(session: Session, *, service_point_id: int, days: periods.Da
         if wh >= 0 and 0 <= row < len(days):
             total[row, local.hour] += wh
             seen[row, local.hour] += 1
+    if not (series.quality > quality.Quality.ESTIMATED).any():  # of a dial: how its days went is not known
+        seen[:] = 0
     return np.where(seen > 0, total // np.maximum(seen, 1), -1)
 
 
@@ -128,8 +134,8 @@ def _shares(
 
 def _base(series: views.Series) -> tuple[int | None, int | None]:
     """The level of the quietest hours of the last thirty days, in watts, and its share of all use in them."""
-    lately = series.wh[-LATELY * blocks.per_day(series.interval_minutes) :]
-    known = lately[lately >= 0]
+    lately = slice(-LATELY * blocks.per_day(series.interval_minutes), None)
+    known = series.wh[lately][(series.wh[lately] >= 0) & (series.quality[lately] > quality.Quality.ESTIMATED)]
     if len(known) < _LEAST_DAYS * blocks.per_day(series.interval_minutes) or not known.sum():
         return None, None
     base = savings.base_of(known) * 60 / series.interval_minutes

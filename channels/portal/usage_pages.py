@@ -154,6 +154,7 @@ class Now:
     fresh: datetime | None
     minutes: int
     stale: bool
+    dial: bool  # read about once a month
     bars: tuple[charts.Bar, ...]
 
     @property
@@ -167,6 +168,8 @@ def now(session: Session, visitor: Visitor, hub: Hub) -> Now:
     at, point, write = hub.now(), _point(visitor), writer(hub)
     latest = metering.latest_usage(session, service_point_id=point.id, now=at)
     fresh = metering.freshness(session, service_point_id=point.id)
+    meter = metering.find_meter(session, service_point_id=point.id)
+    dial = meter is not None and meter.interval_minutes is None
     bars = [
         charts.Bar(
             f"{periods.local(start, point.timezone):%H}", wh / 1000, f"{write('clock', start)}: {wh / 1000:g} kWh"
@@ -178,7 +181,8 @@ def now(session: Session, visitor: Visitor, hub: Hub) -> Now:
         running=_none_if(lambda: bills.running_period(session, account_id=visitor.account.id, now=at)),
         fresh=fresh,
         minutes=max(0, int((at - fresh).total_seconds() // 60)) if fresh else 0,
-        stale=fresh is not None and at - fresh > _STALE,
+        stale=fresh is not None and not dial and at - fresh > _STALE,
+        dial=dial,
         bars=tuple(bars),
     )
 
