@@ -1,5 +1,6 @@
 """Pictures of usage: drawn as words can be, rendered with their words, carried by what can carry them."""
 
+import itertools
 import re
 
 import pytest
@@ -58,7 +59,7 @@ def test_the_words_of_a_range_never_run_into_each_other(of: figures.Range) -> No
             for x, said in re.findall(r'class="tick" x="([\d.]+)"[^>]*>([^<]+)<', svg)
         ]
         assert places and all(start >= 0 and end <= width + 1 for start, end in places)
-        assert all(end <= start for (_, end), (start, _) in zip(places, places[1:], strict=False))
+        assert all(end <= start for (_, end), (start, _) in itertools.pairwise(places))
 
 
 def test_the_field_of_hours_is_darker_where_more_was_used_and_empty_where_nothing_is_known() -> None:
