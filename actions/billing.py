@@ -5,11 +5,11 @@ from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 
-from actions import forms, frame, menu
+from actions import forms, frame, menu, usage
 from billing import operations as charging
 from billing import queries as billing
 from billing import views
-from core import errors
+from core import errors, periods
 from core.accounts import queries as accounts
 from core.conversations import operations as conversing
 from core.ports import Choice
@@ -101,6 +101,7 @@ class HighBill(frame.HubAction):
             "billing.high_bill",
             choices=menu.wishes("compare_tariffs", "savings_tips", "payment_plan"),
             **told,
+            picture=usage.picture(ask, "DAYS", periods.Days(why.bill.starts_on, why.bill.ends_on)),
             main=max(rising, key=lambda driver: driver["amount"], default=None),
         )
         for tip in _tips(ask, account.id)[:1]:

@@ -10,9 +10,10 @@ from billing import alerts
 from billing import queries as billing
 from core import errors, periods
 from core.accounts import operations as keeping
+from core.accounts import queries as accounts
+from metering import insight, picture_links, similar_homes, views
 from metering import operations as metering_work
 from metering import queries as metering
-from metering import views
 
 LATELY = 7  # days
 
@@ -54,7 +55,9 @@ class ViewUsage(frame.HubAction):
             today_kwh=kwh(now.wh) if now.until else None,
             today_usual_kwh=kwh(now.usual_wh) if now.until and now.usual_wh is not None else None,
             today_until=now.until,
+            today_cost=today_cost(ask, account.id) if now.until else None,
             link=f"{ask.link_base}/portal/usage",
+            picture=picture(ask, "DAYS", days),
         )
         return self.stop()
 
@@ -68,6 +71,10 @@ class CompareUsage(frame.HubAction):
             ask.session, service_point_id=point.id, timezone=point.timezone, today=ask.today
         )
         busiest = compared.busiest_day
+        this = periods.Days(compared.this_period.starts_on, compared.this_period.ends_on)
+        behind = insight.find_insight(ask.session, service_point_id=point.id, period=this, now=ask.now)
+        alike = similar_homes.find_similar(ask.session, service_point_id=point.id, on=ask.today)
+        expected = behind.expected
         ask.say(
             "usage.compared" if compared.this_period.days_with_reads else "usage.none",
             choices=menu.wishes("usage_forecast", "high_bill", "savings_tips"),
@@ -77,6 +84,24 @@ class CompareUsage(frame.HubAction):
             change_previous=compared.change_previous,
             change_last_year=compared.change_last_year,
             busiest={"day": busiest.day, "kwh": kwh(busiest.wh)} if busiest else None,
+            expected={
+                "kwh": kwh(expected.expected_wh),
+                "actual": kwh(expected.actual_wh),
+                "days": expected.days,
+                "percent": abs(expected.percent),
+                "how": "same" if not expected.notable else "more" if expected.percent > 0 else "less",
+            }
+            if expected
+            else None,
+            similar={
+                "percent": abs(alike.percent),
+                "how": "same" if alike.percent == 0 else "more" if alike.percent > 0 else "less",
+                "homes": alike.homes,
+                "kwh": kwh(alike.mean_wh),
+            }
+            if alike
+            else None,
+            picture=picture(ask, "COMPARED", this) if compared.this_period.days_with_reads else None,
         )
         return self.stop()
 
@@ -100,6 +125,7 @@ class UsageForecast(frame.HubAction):
             last_day=coming.ends_on - timedelta(days=1),
             confidence=coming.confidence,
             previous=coming.previous_total,
+            picture=picture(ask, "FORECAST", periods.Days(coming.starts_on, coming.ends_on)),
         )
         return self.stop()
 
@@ -293,6 +319,34 @@ def round_amounts(likely: Decimal | None) -> tuple[int, ...]:
     base = likely if likely and likely > 0 else Decimal(100)
     steps = [int(-(-(base * share) // 10) * 10) for share in (Decimal("1.05"), Decimal("1.25"), Decimal("1.5"))]
     return tuple(dict.fromkeys(steps))
+
+
+def picture(ask: frame.Ask, kind: str, days: periods.Days) -> dict[str, str] | None:
+    """This will give the picture of a reply: where it is fetched, and what says in words what it shows. None where no
+    service is taken any more.
+    """
+    account = ask.account()
+    points = accounts.list_service_points(ask.session, account_id=account.id, on=ask.today)
+    if not points:
+        return None
+    wanted = picture_links.Picture(
+        kind=kind,
+        account_id=account.id,
+        service_point_id=points[0].id,
+        starts_on=days.starts_on.isoformat(),
+        ends_on=days.ends_on.isoformat(),
+        locale=ask.locale,
+    )
+    path = picture_links.path(ask.hub.settings.secret_key, wanted, now=ask.now)
+    return {"url": f"{ask.link_base}{path}", "alt": f"picture.{kind.lower()}.alt"}
+
+
+def today_cost(ask: frame.Ask, account_id: int) -> Decimal | None:
+    """This will give what today's use has added to the running bill; None where nothing can be priced."""
+    try:
+        return billing.running_period(ask.session, account_id=account_id, now=ask.now).today_amount
+    except errors.NotFound:
+        return None
 
 
 def period_data(period: views.PeriodUsage) -> dict[str, Any]:

@@ -11,7 +11,7 @@ import numpy as np
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
-from billing import alert_settings, catalogue, daily, models, pricing, runs, tariffs
+from billing import alert_settings, catalogue, daily, models, pricing, running, runs, tariffs
 from billing.rating import calendar
 from core import errors, periods
 from core.accounts import queries as accounts
@@ -55,7 +55,7 @@ def tell(hub: Hub, account_id: int) -> None:
 
 def _projected(session: Session, account_id: int, now: datetime) -> dict[str, Any] | None:
     try:
-        coming = pricing.forecast_bill(session, account_id=account_id, now=now)
+        coming = running.forecast_bill(session, account_id=account_id, now=now)
     except errors.NotFound:
         return None
     last = coming.previous_total

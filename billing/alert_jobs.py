@@ -2,7 +2,7 @@
 
 import logging
 
-from billing import ahead, alert_settings, alerts, pricing
+from billing import ahead, alert_settings, alerts, pricing, running
 from core import errors
 from core.accounts import queries as accounts
 from core.conversations import operations as conversing
@@ -55,7 +55,7 @@ def _watch(hub: Hub, alert: alerts.BillAlert) -> None:
         wants = alert_settings.get_alert_settings(session, account_id=alert.account_id)
         if alert_settings.quiet_for(wants, timezone=place.timezone, now=now) > 0:
             return  # the next round comes by day
-        coming = pricing.forecast_bill(session, account_id=alert.account_id, now=now)
+        coming = running.forecast_bill(session, account_id=alert.account_id, now=now)
         if coming.likely <= alert.threshold or alert.told_for == coming.starts_on:
             return
         if not alerts.mark_told(session, account_id=alert.account_id, period_from=coming.starts_on):

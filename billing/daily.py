@@ -10,11 +10,9 @@ from numpy.typing import NDArray
 
 from billing import rating
 from core import periods
+from metering import forecast
 
 Ints = NDArray[np.int64]
-
-LIKELY_SPREAD = 1.28  # standard deviations: four times out of five the bill lies inside the range
-MODEL_ERROR = 0.02  # of the days to come, beside their own scatter
 
 
 @dataclass(frozen=True)
@@ -84,27 +82,37 @@ def split(cents: int, weights: Sequence[int]) -> list[int]:
     return out
 
 
-def extend(laid: Laid, past: periods.Days, whole: periods.Days, done: int) -> Guess:
-    """This will fill the days of a period that are still to come with the usual day of the same kind.
+def to_come(laid: Laid, past: periods.Days, whole: periods.Days, coming: forecast.Forecast) -> Guess:
+    """This will lay a forecast of days out over the hours of a whole period: low, likely and high.
 
-    `laid` holds the days of `past`, which ends where the future begins. The range comes from the scatter of those days.
+    `laid` holds the days of `past`, which ends where the future begins. A day that is over is as it was read; one to
+    come has the hours of the usual day of its kind, and the kWh the forecast gives it.
     """
     per_day = int(np.median(np.bincount(laid.day, minlength=len(past))))
-    rows = [_row(laid, i, per_day) for i in range(len(past))]
-    recent = list(range(max(0, len(past) - 28), len(past)))
-    kind = [_kind(day) for day in past]
-    usual = {k: _mean([rows[i] for i in recent if kind[i] == k] or [rows[i] for i in recent]) for k in (0, 1)}
-    begun = len(past) - done
-    parts = [rows[begun + i] for i in range(done)] if done > 0 else []
-    coming = [day for i, day in enumerate(whole) if i >= done]
-    totals = np.array([rows[i].sum() for i in recent], dtype=float)
-    scatter = float(totals.std() / totals.mean()) if totals.mean() > 0 else 0.0
-    spread = LIKELY_SPREAD * scatter / max(1, len(coming)) ** 0.5 + (MODEL_ERROR if coming else 0)
+    rows = {day: _row(laid, i, per_day) for i, day in enumerate(past)}
+    recent = list(past)[-28:]
+    usual = {kind: _mean([rows[d] for d in recent if _kind(d) == kind] or [rows[d] for d in recent]) for kind in (0, 1)}
+    daily = dict(coming.daily)
+    ahead = sum(daily.values())
     out = []
-    for factor in (max(0.0, 1 - spread), 1.0, 1 + spread):
-        days = [*parts, *(np.rint(usual[_kind(day)] * factor).astype(np.int64) for day in coming)]
-        out.append(np.concatenate(days))
+    for end in (coming.low_wh, coming.likely_wh, coming.high_wh):
+        factor = (end - coming.so_far_wh) / ahead if ahead else 1.0
+        out.append(
+            np.concatenate(
+                [
+                    rows[day] if day not in daily else _scaled(usual[_kind(day)], max(0.0, daily[day] * factor))
+                    for day in whole
+                ]
+            )
+        )
     return Guess(_to_grid(np.array(out, dtype=np.int64), per_day, whole))
+
+
+def _scaled(shape: NDArray[np.float64], wh: float) -> Ints:
+    """A day of some Wh in the shape of another; flat where that has none."""
+    total = float(shape.sum())
+    hours = shape * (wh / total) if total > 0 else np.full(len(shape), wh / len(shape))
+    return np.rint(hours).astype(np.int64)
 
 
 def _to_grid(wh: Ints, per_day: int, whole: periods.Days) -> Ints:

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sqlalchemy.orm import Session
 
-from billing import catalogue, daily, metered, owed, rating, runs, tariffs, views
+from billing import catalogue, daily, metered, rating, runs, tariffs, views
 from core import errors, money, periods
 from core.accounts import queries as accounts
 
@@ -101,49 +101,6 @@ def day_costs(session: Session, place: Place, days: periods.Days, reads: metered
     return tuple(
         views.DayCost(day, Decimal(int(wh)) / 1000, money.from_cents(cents), bool(reads.estimated[0]))
         for day, wh, cents in zip(days, laid.per_day, shares, strict=True)
-    )
-
-
-def forecast_bill(session: Session, *, account_id: int, now: datetime) -> views.BillForecast:
-    """This will say what the bill period that is running will cost: so far, and likely at its end, with a range."""
-    place = place_of(session, account_id=account_id, now=now)
-    whole = runs.open_period(place.agreement, place.today)
-    past = periods.Days(
-        max(whole.starts_on - timedelta(days=56), place.agreement.starts_on), min(place.today, whole.ends_on)
-    )
-    if len(past) == 0:
-        raise errors.NotFound("usage.none")
-    reads = read(session, place, past)
-    if int(reads.filled[0]) == reads.intervals:
-        raise errors.NotFound("usage.none")
-    laid = daily.lay(reads.usage, past)
-    done = (place.today - whole.starts_on).days
-    guess = daily.extend(laid, past, whole, done)
-    used = rating.Usage(
-        periods.midnight(whole.starts_on, place.timezone), reads.usage.interval_minutes, place.timezone, guess.wh
-    )
-    rated = price(session, place, whole, used)
-    totals = [money.from_cents(int(c)) for c in rated.total_cents]
-    so_far, so_far_wh = Decimal("0.00"), 0
-    if done > 0:
-        part = periods.Days(whole.starts_on, place.today)
-        own = read(session, place, part)
-        so_far = price(session, place, part, own.usage).total()
-        so_far_wh = int(own.usage.wh.sum())
-    bills = owed.list_bills(session, account_id=account_id, limit=1)
-    width = (totals[2] - totals[0]) / totals[1] if totals[1] else Decimal(1)
-    return views.BillForecast(
-        account_id=account_id,
-        starts_on=whole.starts_on,
-        ends_on=whole.ends_on,
-        low=totals[0],
-        likely=totals[1],
-        high=totals[2],
-        so_far=so_far,
-        so_far_kwh=Decimal(so_far_wh) / 1000,
-        likely_kwh=rated.kwh(1).quantize(Decimal("0.1")),
-        confidence="HIGH" if width < Decimal("0.15") else "MEDIUM" if width < Decimal("0.35") else "LOW",
-        previous_total=bills[0].total if bills else None,
     )
 
 

@@ -23,13 +23,14 @@ from billing.owed import (
     sales_by_class,
 )
 from billing.payments import list_parked
-from billing.pricing import compare_tariffs, cost_of_usage, forecast_bill
+from billing.pricing import compare_tariffs, cost_of_usage
 from billing.proposals import Line as CorrectionLine
 from billing.proposals import Proposal, get_proposal, list_proposals
 from billing.proposals import count_open as count_proposals
 from billing.reasons import explain_bill, list_tips
 from billing.reconciling import reconcile
 from billing.refunds import list_waiting as list_waiting_refunds
+from billing.running import forecast_bill, period_costs, running_period
 from billing.statement import bill_document, bill_documents
 from billing.tariffs import count_on, current_tariff, list_tariffs
 from billing.views import (
@@ -51,7 +52,9 @@ from billing.views import (
     Option,
     Payment,
     PaymentLink,
+    PlanPart,
     PrepayStatus,
+    Running,
     RunReport,
     SavedMethod,
     Switch,
@@ -81,11 +84,13 @@ __all__ = [
     "Option",
     "Payment",
     "PaymentLink",
+    "PlanPart",
     "PrepayStatus",
     "Preview",
     "Proposal",
     "Rebill",
     "RunReport",
+    "Running",
     "SavedMethod",
     "Switch",
     "Tariff",
@@ -123,10 +128,12 @@ __all__ = [
     "list_tips",
     "list_waiting_refunds",
     "may_disconnect",
+    "period_costs",
     "prepay_status",
     "preview_bill",
     "reconcile",
     "reconnects_by",
+    "running_period",
     "sales_by_class",
     "switch_dates",
     "trial_balance",

@@ -149,6 +149,36 @@ class BillForecast:
     likely_kwh: Decimal
     confidence: str  # HIGH, MEDIUM, LOW
     previous_total: Decimal | None = None
+    days_left: int = 0
+    basis_days: int = 0  # days with reads that it stands on
+    daily_kwh: tuple[tuple[date, Decimal], ...] = ()  # the days to come, today among them
+
+
+@dataclass(frozen=True)
+class PlanPart:
+    """What of a period was used in one time-of-use period of the account's plan, and what that energy cost."""
+
+    name: str
+    kwh: Decimal
+    amount: Decimal
+    percent: int
+
+
+@dataclass(frozen=True)
+class Running:
+    """The running bill period up to `until`, the end of today's newest read (None: none today yet)."""
+
+    account_id: int
+    starts_on: date
+    ends_on: date
+    today: date
+    until: datetime | None
+    today_kwh: Decimal
+    today_amount: Decimal
+    kwh: Decimal
+    amount: Decimal
+    estimated: bool
+    parts: tuple[PlanPart, ...]
 
 
 @dataclass(frozen=True)

@@ -14,6 +14,7 @@ from twilio.request_validator import RequestValidator, get_signature_algorithm
 from twilio.rest import Client
 
 from core import errors, http, log
+from core.ports import Outbound
 from core.settings import Settings
 
 logger = log.get(__name__)
@@ -108,6 +109,15 @@ def attachments(fields: Mapping[str, str]) -> tuple[dict[str, str], ...]:
         for n in range(count)
         if fields.get(f"MediaUrl{n}", "").startswith("https://")
     )
+
+
+def pictures(message: Outbound) -> list[str]:
+    """This will list the addresses of the pictures a message brings; Twilio fetches them from there."""
+    return [
+        str(each["url"])
+        for each in message.attachments
+        if str(each.get("content_type", "")).startswith("image/") and each.get("url")
+    ]
 
 
 def create_message(twilio: Any, **parameters: Any) -> Any:

@@ -234,6 +234,28 @@ class SubmittedReadingRow(db.Base):
 ALERT_KINDS = "'SPIKE', 'HIGH_DAY', 'STEP_UP', 'NIGHT_BASE', 'DRIFT_UP', 'LEAK', 'FLAT', 'ZERO', 'DEAD_METER'"
 
 
+class SimilarHomesRow(db.Base):
+    """What homes that are alike use a day, over some days; made by a job. Groups that may not be shown have no row."""
+
+    __tablename__ = "similar_homes"
+    __table_args__ = (
+        CheckConstraint("homes > 0", name="homes"),
+        CheckConstraint("starts_on < ends_on", name="days"),
+        CheckConstraint("frugal_wh >= 0 AND mean_wh > 0", name="wh"),
+    )
+
+    county: Mapped[str] = mapped_column(primary_key=True)
+    dwelling: Mapped[str] = mapped_column(primary_key=True)  # metering.peers: Group
+    size: Mapped[str] = mapped_column(primary_key=True)
+    heating: Mapped[str] = mapped_column(primary_key=True)
+    starts_on: Mapped[date]
+    ends_on: Mapped[date]
+    homes: Mapped[int]
+    mean_wh: Mapped[int]
+    frugal_wh: Mapped[int]
+    computed_at: Mapped[datetime]
+
+
 class UsageAlertRow(db.Base):
     """An event of unusual use: told once, on `day`, as far as it was seen then; open until it is over."""
 

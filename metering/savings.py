@@ -47,7 +47,7 @@ def facts(
         return None
     total = int(wh[known].sum())
     daily = total / days
-    base = float(np.quantile(wh[known], 0.08)) * 60 / interval_minutes
+    base = base_of(wh[known]) * 60 / interval_minutes
     shoulder = _daily(wh, known & np.isin(month, (2, 3, 4, 8, 9, 10)), per_day)
     return Load(
         basis_days=days,
@@ -62,6 +62,11 @@ def facts(
         summer_excess=_excess(_daily(wh, known & np.isin(month, (5, 6, 7)), per_day), shoulder),
         winter_excess=_excess(_daily(wh, known & np.isin(month, (11, 0, 1)), per_day), shoulder),
     )
+
+
+def base_of(known: NDArray[np.int64]) -> float:
+    """This will give the Wh of an interval in which nothing but what always runs is on."""
+    return float(np.quantile(known, 0.08))
 
 
 def _daily(wh: NDArray[np.int64], which: NDArray[np.bool_], per_day: int) -> float | None:

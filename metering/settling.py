@@ -65,6 +65,11 @@ def tell_arrived(
     wake(session, service_point_ids)
 
 
+def topic(service_point_id: int) -> str:
+    """This will give the name under which the pages of a service point are woken."""
+    return f"reads:{service_point_id}"
+
+
 def wake(session: Session, service_point_ids: Sequence[int]) -> None:
     """This will wake, once committed, the pages that listen to ``reads:<service point>``."""
     publish: Callable[[str, str], None] | None = session.info.get("publish")
@@ -74,6 +79,6 @@ def wake(session: Session, service_point_ids: Sequence[int]) -> None:
     call = publish
     if len(points) <= _ALONE:
         for point in points:
-            db.after_commit(session, functools.partial(call, f"reads:{point}", str(point)))
+            db.after_commit(session, functools.partial(call, topic(point), str(point)))
     else:
         db.after_commit(session, lambda: call(MANY, " ".join(map(str, points))))

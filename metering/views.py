@@ -185,3 +185,24 @@ class Submitted:
     reason: str | None
     usage_wh: int | None
     previous_value: Decimal | None
+
+
+@dataclass(frozen=True)
+class SimilarHomes:
+    """A home beside homes like it: Wh a day over the same days. What is None was no part of the comparison."""
+
+    dwelling: str | None
+    size_from: int | None  # square feet
+    size_until: int | None
+    heating: str | None
+    starts_on: date
+    ends_on: date
+    homes: int
+    mean_wh: int
+    frugal_wh: int  # the fifth that uses least stays below it
+    own_wh: int
+
+    @property
+    def percent(self) -> int:
+        """How much more the home uses than the others do, in percent."""
+        return round(100 * (self.own_wh - self.mean_wh) / self.mean_wh)

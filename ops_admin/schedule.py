@@ -12,7 +12,7 @@ from core.fieldwork import jobs as fieldwork
 from core.hub import Hub
 from core.outages import jobs as outages
 from crm_sync import jobs as crm
-from metering import estimating, judgements, partition_jobs
+from metering import estimating, judgements, partition_jobs, similar_homes
 from metering import jobs as metering
 from ops_admin import housekeeping
 from ops_admin.seed import live
@@ -44,6 +44,7 @@ JOBS: tuple[Job, ...] = (
     Job("billing.drop_old_reads", timedelta(hours=24), retention_jobs.drop_old_reads),
     Job("metering.judge_days", timedelta(minutes=1), judgements.judge_days),
     Job("metering.fill_due", timedelta(hours=6), estimating.fill_due),
+    Job("metering.compare_homes", timedelta(hours=24), similar_homes.compare_homes),
     Job("billing.run_due_cycles", timedelta(hours=1), billing.run_due_cycles),
     Job("billing.charge_autopay", timedelta(hours=1), billing.charge_autopay),
     Job("billing.post_late_fees", timedelta(hours=6), billing.post_late_fees),

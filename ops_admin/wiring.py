@@ -61,7 +61,7 @@ def build_web(settings: Settings) -> tuple[Hub, Doors]:
         payments_web.blueprint(hub),
         meters_web.blueprint(hub),
         crm_web.blueprint(hub),
-        portal_web.blueprint(hub),
+        portal_web.blueprint(hub, wakes),
         console_web.blueprint(hub, queue_ready=lambda: _answers(wakes)),
     )
     return hub, Doors(doors, wakes)

@@ -53,7 +53,7 @@ def render(message: Outbound, settings: Settings) -> Rendered:
         locale=message.locale,
         subject=subject,
         utility=house,
-        body=markupsafe.Markup(message.html) if message.html else paragraphs(text, house.base_url),  # noqa: S704
+        body=_body(message, text, house.base_url),
         choices=list(zip(numbering.numbers(labels), labels, strict=True)),
         choose=say("channels.email_choose"),
         footer=footer,
@@ -78,6 +78,17 @@ def render(message: Outbound, settings: Settings) -> Rendered:
         reply_to=ours.recipient(settings.email_from, message.conversation),
         headers=_headers(message, ours, out),
     )
+
+
+def _body(message: Outbound, text: str, base_url: str) -> markupsafe.Markup:
+    """The words, and the pictures that show the same; who does not see or load them misses nothing."""
+    body = markupsafe.Markup(message.html) if message.html else paragraphs(text, base_url)  # noqa: S704
+    for each in message.attachments:
+        if str(each.get("content_type", "")).startswith("image/") and each.get("url"):
+            body += markupsafe.Markup(
+                '\n<p><img src="{}" alt="{}" width="520" style="max-width:100%;height:auto;border:0"></p>'
+            ).format(each["url"], each["name"])
+    return body
 
 
 def purpose(message: Outbound) -> str:

@@ -17,6 +17,7 @@ class Bar:
     value: float
     said: str
     apart: bool = False
+    coming: bool = False  # not used yet: what is expected
 
 
 @dataclass(frozen=True)
@@ -71,7 +72,7 @@ def _draw(series: Sequence[Bar], title: str, unit: str, size: _Size) -> Markup:
         box = (middle - width / 2, _TOP + inner - height, width, max(height, 0.5))
         parts.append(
             Markup('<rect class="bar{}" x="{:.1f}" y="{:.1f}" width="{:.1f}" height="{:.1f}" rx="2">').format(
-                " apart" if bar.apart else "", *box
+                " apart" if bar.apart else " coming" if bar.coming else "", *box
             )
             + Markup("<title>{}</title></rect>").format(bar.said)
         )

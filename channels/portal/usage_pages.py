@@ -1,127 +1,132 @@
-"""Usage: pictures, live reads, and the figures to take home."""
+"""Usage: today as it comes in, its pictures, what stands behind it, and the figures to take home."""
 
-import csv
-import io
-import json
-import time
-from collections.abc import Iterator
-from datetime import date, timedelta
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
 from decimal import Decimal
+from typing import Any, TypeVar
 
 import flask
 from sqlalchemy.orm import Session
 
 from billing import queries as bills
-from channels.portal import charts
-from channels.portal.visitor import Visitor, find, signed_in, writer
-from core import errors, periods
+from channels.portal import charts, figures, usage_live, usage_views
+from channels.portal.visitor import Visitor, find, locale, signed_in, speaker, writer
+from channels.web_chat import wakeups
+from core import errors, periods, wording
+from core.accounts import homes
 from core.accounts import queries as accounts
 from core.hub import Hub
+from metering import insight, similar_homes, views
 from metering import operations as readings
 from metering import queries as metering
-from metering.formats import greenbutton
+from metering.formats import csv, greenbutton
+from metering.quality import Quality
 
-_VIEWS = {"day": 1, "week": 7, "month": 31, "year": 365}
-_LIVE_SECONDS = 55  # then the browser comes again: no stream is held for ever
+_STALE = timedelta(hours=48)
+_TAKEN_HOME = 395  # days
+_Found = TypeVar("_Found")
+_NOTHING = (errors.NotFound, errors.Refused)
 
 
-def add(pages: flask.Blueprint, hub: Hub) -> None:
+def add(pages: flask.Blueprint, hub: Hub, wakes: wakeups.Wakeups | None = None) -> None:
     """This will add the pages about usage."""
+    stream = usage_live.Stream(wakes)
 
     @pages.get("/portal/usage")
     @signed_in(hub)
     def usage(session: Session, visitor: Visitor) -> flask.typing.ResponseReturnValue:
         point = _point(visitor)
-        view = flask.request.args.get("view", "month")
-        if view not in _VIEWS:
-            raise errors.Invalid("usage.view")
-        on = _day(flask.request.args.get("on"), visitor.today)
-        now = hub.now()
-        first = on - timedelta(days=_VIEWS[view] - 1)
-        if view == "day":
-            series, cost = _hours(hub, session, point, on), None
-        elif view == "year":
-            series, cost = _months(hub, session, point, periods.Days(first, _next(on))), None
-        else:
-            series, cost = _days(hub, session, visitor, periods.Days(first, _next(on)))
+        on = usage_views.day_of(flask.request.args.get("on"), visitor.today)
+        told = now(session, visitor, hub)
+        forecast = _none_if(lambda: bills.forecast_bill(session, account_id=visitor.account.id, now=hub.now()))
+        view = usage_views.build(
+            hub,
+            session,
+            visitor,
+            name=flask.request.args.get("view", "month"),
+            on=on,
+            running=told.running,
+            forecast=forecast,
+        )
+        compared = metering.compare_usage(
+            session, service_point_id=point.id, timezone=point.timezone, today=visitor.today
+        )
+        period = periods.Days(compared.this_period.starts_on, compared.this_period.ends_on)
+        behind = insight.find_insight(session, service_point_id=point.id, period=period, now=hub.now())
+        alike = similar_homes.find_similar(session, service_point_id=point.id, on=visitor.today)
         return flask.render_template(
             "portal/usage.html",
             view=view,
-            on=on,
-            first=first,
-            total=sum(bar.value for bar in series),
-            cost=cost,
-            earlier=on - timedelta(days=_VIEWS[view]),
-            later=min(on + timedelta(days=_VIEWS[view]), visitor.today),
-            series=series,
-            latest=metering.latest_usage(session, service_point_id=point.id, now=now),
-            compared=metering.compare_usage(
-                session, service_point_id=point.id, timezone=point.timezone, today=visitor.today
-            ),
-            forecast=_forecast(session, visitor, hub),
+            field_days=[writer(hub)("day", day) for day, _ in view.field],
+            field_hours=[[None if kwh is None else float(kwh) for kwh in row] for _, row in view.field],
+            clock=("00", "06", "12", "18"),
+            views=usage_views.VIEWS,
+            told=told,
+            compared=compared,
+            compared_rows=_compared(hub, compared, behind),
+            insight=behind,
+            similar=alike,
+            similar_rows=_similar(hub, alike),
+            forecast=forecast,
+            reach=_range(hub, forecast),
+            parts=_parts(hub, told.running),
+            home=homes.find_home(session, service_point_id=point.id, on=visitor.today),
             alerts=metering.list_anomalies(
                 session, service_point_id=point.id, since=visitor.today - timedelta(days=60)
             ),
-            fresh=metering.freshness(session, service_point_id=point.id),
             meters=metering.list_meters(session, service_point_id=point.id),
         )
 
     @pages.get("/portal/usage/live")
     def live() -> flask.typing.ResponseReturnValue:
-        """Server-sent events: today so far, each time a new read is in."""
+        """Server-sent events: the card of the day, each time reads have come in."""
         with hub.transaction() as session:
             visitor = find(hub, session)
         if visitor is None or visitor.point is None:
             flask.abort(403)
-        point = visitor.point
+        flask.g.visitor = visitor
 
-        def stream() -> Iterator[str]:
-            yield "retry: 2000\n\n"
-            seen, deadline = "", time.monotonic() + _LIVE_SECONDS
-            while time.monotonic() < deadline:
-                with hub.transaction() as session:
-                    latest = metering.latest_usage(session, service_point_id=point.id, now=hub.now())
-                told = json.dumps(
-                    {
-                        "kwh": f"{latest.wh / 1000:.2f}",
-                        "until": latest.until.isoformat() if latest.until else None,
-                        "hours": [[at.isoformat(), wh] for at, wh in latest.intervals],
-                    }
-                )
-                if told != seen:
-                    seen = told
-                    yield f"data: {told}\n\n"
-                else:
-                    yield ": still here\n\n"
-                time.sleep(1.0)
+        def look() -> tuple[str, str]:
+            with hub.transaction() as session:
+                told = now(session, visitor, hub)
+            return told.mark, flask.render_template("portal/usage_now.html", told=told)
 
-        headers = {"Cache-Control": "no-cache", "X-Accel-Buffering": "no"}
-        return flask.Response(stream(), mimetype="text/event-stream", headers=headers)
+        events = flask.stream_with_context(stream.events(visitor.point.id, look))
+        headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
+        return flask.Response(events, mimetype="text/event-stream", headers=headers)
 
     @pages.get("/portal/usage.csv")
     @signed_in(hub)
     def usage_csv(session: Session, visitor: Visitor) -> flask.typing.ResponseReturnValue:
-        point = _point(visitor)
-        first = periods.midnight(visitor.today - timedelta(days=395), point.timezone)
-        series = metering.usage_series(session, service_point_id=point.id, starts_at=first, ends_at=hub.now())
-        out = io.StringIO()
-        table = csv.writer(out)
-        table.writerow(["start", "kwh", "quality"])
-        for index, wh in enumerate(series.wh.tolist()):
-            if wh >= 0:
-                at = series.starts_at + timedelta(minutes=index * series.interval_minutes)
-                local = periods.local(at, point.timezone).isoformat()
-                table.writerow([local, f"{wh / 1000:.3f}", int(series.quality[index])])
-        return _download(out.getvalue().encode(), "text/csv", f"usage-{visitor.account.number}.csv")
+        point, series = _point(visitor), _series(session, visitor, hub)
+        step = timedelta(minutes=series.interval_minutes)
+        starts = [periods.local(series.starts_at + n * step, point.timezone) for n in range(len(series.wh))]
+        body = csv.write(starts, series.wh.tolist(), [Quality(code).name for code in series.quality.tolist()])
+        return _download(body.encode(), "text/csv", f"usage-{visitor.account.number}.csv")
 
     @pages.get("/portal/usage.xml")
     @signed_in(hub)
     def usage_xml(session: Session, visitor: Visitor) -> flask.typing.ResponseReturnValue:
-        point = _point(visitor)
-        first = periods.midnight(visitor.today - timedelta(days=395), point.timezone)
-        series = metering.usage_series(session, service_point_id=point.id, starts_at=first, ends_at=hub.now())
+        point, series = _point(visitor), _series(session, visitor, hub)
         body = greenbutton.export(series, usage_point=str(point.id), timezone=point.timezone, now=hub.now())
         return _download(body, "application/xml", f"usage-{visitor.account.number}.xml")
+
+    @pages.post("/portal/usage/home")
+    @signed_in(hub)
+    def describe(session: Session, visitor: Visitor) -> flask.typing.ResponseReturnValue:
+        form = flask.request.form
+        floor = form.get("floor", "").strip().replace(",", "")
+        if floor and not (floor.isascii() and floor.isdigit() and len(floor) <= 6):
+            raise errors.Invalid("home.description")
+        homes.describe_home(
+            session,
+            premise_id=_point(visitor).premise_id,
+            dwelling=form.get("dwelling") or None,
+            floor_sqft=int(floor) if floor else None,
+            heating=form.get("heating") or None,
+        )
+        return flask.redirect(flask.url_for("portal.usage", done="home_described"))
 
     @pages.post("/portal/usage/reading")
     @signed_in(hub)
@@ -140,63 +145,138 @@ def add(pages: flask.Blueprint, hub: Hub) -> None:
         return flask.redirect(flask.url_for("portal.usage", done=f"reading_{done.status.lower()}"))
 
 
+@dataclass(frozen=True)
+class Now:
+    """The day so far, as the card shows it. `fresh` is the end of the newest read, `minutes` how long ago that is."""
+
+    latest: views.LatestUsage
+    running: bills.Running | None
+    fresh: datetime | None
+    minutes: int
+    stale: bool
+    dial: bool  # read about once a month
+    bars: tuple[charts.Bar, ...]
+
+    @property
+    def mark(self) -> str:
+        """What tells one state of the day from another; that time has passed is none."""
+        return f"{self.latest.day} {self.latest.wh} {self.latest.until} {self.fresh} {self.stale}"
+
+
+def now(session: Session, visitor: Visitor, hub: Hub) -> Now:
+    """This will gather the day so far, in kWh and money."""
+    at, point, write = hub.now(), _point(visitor), writer(hub)
+    latest = metering.latest_usage(session, service_point_id=point.id, now=at)
+    fresh = metering.freshness(session, service_point_id=point.id)
+    meter = metering.find_meter(session, service_point_id=point.id)
+    dial = meter is not None and meter.interval_minutes is None
+    bars = [
+        charts.Bar(
+            f"{periods.local(start, point.timezone):%H}", wh / 1000, f"{write('clock', start)}: {wh / 1000:g} kWh"
+        )
+        for start, wh in latest.intervals
+    ]
+    return Now(
+        latest=latest,
+        running=_none_if(lambda: bills.running_period(session, account_id=visitor.account.id, now=at)),
+        fresh=fresh,
+        minutes=max(0, int((at - fresh).total_seconds() // 60)) if fresh else 0,
+        stale=fresh is not None and not dial and at - fresh > _STALE,
+        dial=dial,
+        bars=tuple(bars),
+    )
+
+
+def _compared(hub: Hub, compared: views.UsageComparison, behind: insight.Insight) -> tuple[figures.Row, ...]:
+    """This period, the one before, a year ago, and what the weather lets one expect: kWh a day."""
+    this = compared.this_period
+    sides: list[tuple[str, int | None]] = [
+        ("portal.compared.this", this.daily_wh),
+        ("portal.compared.expected", behind.expected.expected_wh // behind.expected.days if behind.expected else None),
+        ("portal.compared.before", compared.previous.daily_wh),
+        ("portal.compared.last_year", compared.last_year.daily_wh),
+    ]
+    if this.daily_wh is None:
+        return ()
+    return tuple(_row(hub, kind, wh, mine=n == 0) for n, (kind, wh) in enumerate(sides) if wh is not None)
+
+
+def _similar(hub: Hub, alike: views.SimilarHomes | None) -> tuple[figures.Row, ...]:
+    if alike is None:
+        return ()
+    return (
+        _row(hub, "portal.similar.you", alike.own_wh, mine=True),
+        _row(hub, "portal.similar.others", alike.mean_wh),
+        _row(hub, "portal.similar.frugal", alike.frugal_wh),
+    )
+
+
+def _parts(hub: Hub, running: bills.Running | None) -> tuple[figures.Row, ...]:
+    """The time-of-use periods of the account's own plan."""
+    write = writer(hub)
+    if running is None:
+        return ()
+    return tuple(
+        figures.Row(
+            _words(hub, "portal.part", name=_part_name(hub, part.name), percent=part.percent),
+            float(part.kwh),
+            f"{write('kwh', part.kwh)} · {write('money', part.amount)}",
+            mine=True,
+        )
+        for part in running.parts
+    )
+
+
+def _part_name(hub: Hub, name: str) -> str:
+    """A period of a plan as its bills call it; one that the catalogues do not know by its own name."""
+    kind = f"document.name.{name}"
+    return _words(hub, kind) if kind in wording.kinds(locale(hub)) else name.replace("_", " ")
+
+
+def _range(hub: Hub, forecast: bills.BillForecast | None) -> figures.Range | None:
+    if forecast is None:
+        return None
+    write = writer(hub)
+    low, likely, high, so_far = (
+        write("money", amount) for amount in (forecast.low, forecast.likely, forecast.high, forecast.so_far)
+    )
+    return figures.Range(
+        float(forecast.so_far),
+        float(forecast.low),
+        float(forecast.likely),
+        float(forecast.high),
+        low,
+        likely,
+        high,
+        so_far,
+    )
+
+
+def _row(hub: Hub, kind: str, wh: int, *, mine: bool = False) -> figures.Row:
+    said = _words(hub, "portal.a_day", kwh=Decimal(wh) / 1000)
+    return figures.Row(_words(hub, kind), wh / 1000, said, mine)
+
+
+def _words(hub: Hub, kind: str, **data: Any) -> str:
+    return speaker(hub)(kind, **data)
+
+
+def _series(session: Session, visitor: Visitor, hub: Hub) -> metering.Series:
+    point = _point(visitor)
+    first = periods.midnight(visitor.today - timedelta(days=_TAKEN_HOME), point.timezone)
+    return metering.usage_series(session, service_point_id=point.id, starts_at=first, ends_at=hub.now())
+
+
 def _point(visitor: Visitor) -> accounts.ServicePoint:
     if visitor.point is None:
         raise errors.NotFound("account.no_service")
     return visitor.point
 
 
-def _next(day: date) -> date:
-    return day + timedelta(days=1)
-
-
-def _day(text: str | None, today: date) -> date:
+def _none_if(ask: Callable[[], _Found]) -> _Found | None:
     try:
-        wanted = date.fromisoformat(text) if text else today
-    except ValueError:
-        raise errors.Invalid("usage.day") from None
-    return min(max(wanted, today - timedelta(days=800)), today)
-
-
-def _hours(hub: Hub, session: Session, point: accounts.ServicePoint, on: date) -> list[charts.Bar]:
-    starts, ends = periods.midnight(on, point.timezone), periods.midnight(_next(on), point.timezone)
-    series = metering.usage_series(session, service_point_id=point.id, starts_at=starts, ends_at=ends)
-    write, bars = writer(hub), []
-    for index, wh in enumerate(series.wh.tolist()):
-        at = series.starts_at + timedelta(minutes=index * series.interval_minutes)
-        said = f"{write('clock', at)}: {write('kwh', max(wh, 0) / 1000)}"
-        bars.append(charts.Bar(f"{periods.local(at, point.timezone):%H}", max(wh, 0) / 1000, said))
-    return bars
-
-
-def _days(hub: Hub, session: Session, visitor: Visitor, days: periods.Days) -> tuple[list[charts.Bar], Decimal | None]:
-    """Each day with its cost on the account's own plan, and what they cost together. Today is not over: no cost yet."""
-    assert visitor.point is not None
-    write, point = writer(hub), visitor.point
-    over = periods.Days(days.starts_on, min(days.ends_on, visitor.today))
-    costs = {c.day: c.amount for c in bills.cost_of_usage(session, account_id=visitor.account.id, days=over)}
-    bars = []
-    for day in metering.daily_usage(session, service_point_id=point.id, days=days, timezone=point.timezone):
-        said = f"{write('day', day.day)}: {write('kwh', day.wh / 1000)}"
-        if day.day in costs:
-            said += f" · {write('money', costs[day.day])}"
-        lacks = day.estimated > 0 or (day.missing > 0 and day.day < visitor.today)
-        bars.append(charts.Bar(f"{day.day:%-d}", day.wh / 1000, said, apart=lacks))
-    return bars, sum(costs.values(), Decimal(0)) if costs else None
-
-
-def _months(hub: Hub, session: Session, point: accounts.ServicePoint, days: periods.Days) -> list[charts.Bar]:
-    write, months = writer(hub), dict[str, float]()
-    for day in metering.daily_usage(session, service_point_id=point.id, days=days, timezone=point.timezone):
-        label = f"{day.day:%m/%y}"
-        months[label] = months.get(label, 0.0) + day.wh / 1000
-    return [charts.Bar(label, kwh, f"{label}: {write('kwh', kwh)}") for label, kwh in months.items()]
-
-
-def _forecast(session: Session, visitor: Visitor, hub: Hub) -> bills.BillForecast | None:
-    try:
-        return bills.forecast_bill(session, account_id=visitor.account.id, now=hub.now())
-    except (errors.NotFound, errors.Refused):
+        return ask()
+    except _NOTHING:
         return None
 
 

@@ -17,11 +17,14 @@ from channels.portal import (
     alert_pages,
     charts,
     entrance,
+    figures,
     money_pages,
+    picture_pages,
     service_pages,
     usage_pages,
     visitor,
 )
+from channels.web_chat import wakeups
 from core import errors, log, wording
 from core.hub import Hub
 
@@ -30,8 +33,8 @@ logger = log.get(__name__)
 _LIMIT = 256 * 1024
 
 
-def blueprint(hub: Hub) -> flask.Blueprint:
-    """This will give the blueprint with every page of the website."""
+def blueprint(hub: Hub, wakes: wakeups.Wakeups | None = None) -> flask.Blueprint:
+    """This will give the blueprint with every page of the website; `wakes` lets open pages hear of new reads."""
     pages = flask.Blueprint(
         "portal", __name__, template_folder="templates", static_folder="static", static_url_path="/portal/static"
     )
@@ -54,6 +57,9 @@ def blueprint(hub: Hub) -> flask.Blueprint:
             "settings": hub.settings,
             "one_day": timedelta(days=1),
             "chart": _chart,
+            "rows": figures.rows,
+            "span": figures.span,
+            "heat": figures.heat,
             "line_name": functools.partial(documents.line_name, locale=language, house=house),
             "line_measure": functools.partial(documents.line_measure, locale=language, house=house),
         }
@@ -94,8 +100,9 @@ def blueprint(hub: Hub) -> flask.Blueprint:
     def chat() -> str:
         return flask.render_template("portal/chat.html")
 
-    for room in (entrance, money_pages, usage_pages, alert_pages, service_pages, account_pages):
+    for room in (entrance, money_pages, alert_pages, service_pages, account_pages, picture_pages):
         room.add(pages, hub)
+    usage_pages.add(pages, hub, wakes)
     return pages
 
 

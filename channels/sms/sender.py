@@ -11,6 +11,7 @@ from core.ports import Outbound, Sent
 from core.settings import Settings
 
 STATUS_PATH = "/hooks/twilio/status"
+_MMS = "+1"  # where text messages may carry pictures
 
 
 class Sms:
@@ -30,6 +31,7 @@ class Sms:
         if not bodies:
             raise errors.Refused("channel.empty")
         numbers = [message.message_id * 100 + part for part in range(len(bodies))]
+        pictures = twilio_edge.pictures(message) if message.to.startswith(_MMS) else []
         sent: Any = None
         for number, body in zip(numbers, bodies, strict=True):
             sent = self._gone.get(number) or self._outbox.send(
@@ -39,6 +41,7 @@ class Sms:
                 from_=self._settings.sms_from,
                 body=body,
                 status_callback=self._settings.public_base_url.rstrip("/") + STATUS_PATH,
+                **({"media_url": pictures} if pictures and number == numbers[0] else {}),
             )
             if number != numbers[-1]:
                 self._gone[number] = sent

@@ -41,7 +41,8 @@ def render(message: Outbound, templates: Mapping[str, str], house: wording.House
         return Content(template=template, variables={"1": _one_line(text)})
     if message.choices:
         template = templates.get(f"choices_{len(message.choices)}")
-        if template is not None and _buttons_fit(message):
+        # a template with buttons cannot carry a picture that is not its own
+        if template is not None and _buttons_fit(message) and not message.attachments:
             return Content(template=template, variables=_button_variables(message, text))
         text = f"{text}\n\n{_numbered(message, house)}"
     return Content(body=_shortened(text))

@@ -37,6 +37,8 @@ class WhatsApp:
             parameters["content_variables"] = twilio_edge.variables(content.variables)
         elif content.body:
             parameters["body"] = content.body
+            if pictures := twilio_edge.pictures(message):
+                parameters["media_url"] = pictures
         else:
             raise errors.Refused("channel.empty")
         sent = self._outbox.send(self._now(), uncertain_since=message.uncertain_since, **parameters)

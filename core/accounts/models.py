@@ -65,6 +65,9 @@ class PremiseRow(db.Base):
     __tablename__ = "premise"
     __table_args__ = (
         CheckConstraint("address <> ''", name="address"),
+        CheckConstraint("dwelling IN ('HOUSE', 'APARTMENT')", name="dwelling"),
+        CheckConstraint("heating IN ('ELECTRIC', 'OTHER')", name="heating"),
+        CheckConstraint("floor_sqft BETWEEN 100 AND 50000", name="floor_sqft"),
         Index(None, "postcode"),
         Index(None, "address_key", "postcode"),
     )
@@ -76,6 +79,10 @@ class PremiseRow(db.Base):
     postcode: Mapped[str]
     county: Mapped[str]
     timezone: Mapped[str]
+    # what a home is compared by; unknown until somebody says
+    dwelling: Mapped[str | None]
+    floor_sqft: Mapped[int | None]
+    heating: Mapped[str | None]
 
 
 class ServicePointRow(db.Base):

@@ -60,6 +60,7 @@ class WeatherDayRow(db.Base):
     county: Mapped[str] = mapped_column(primary_key=True)
     day: Mapped[date] = mapped_column(primary_key=True)
     high_f: Mapped[int | None]  # of the day itself, known when it is over
+    low_f: Mapped[int | None]
     forecast_high_f: Mapped[int | None]  # of the 24 hours to come, as said on the day
     heat_advisory: Mapped[bool] = mapped_column(default=False)
     source: Mapped[str]

@@ -10,6 +10,7 @@ from sqlalchemy.orm import Session
 
 from core.compliance import models
 from core.compliance.calendar import public_holidays as public_holidays
+from core.compliance.weather import daily_means as daily_means
 from core.compliance.weather import list_highs as list_highs
 from core.compliance.weather import weather_facts as weather_facts
 

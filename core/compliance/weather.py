@@ -7,7 +7,7 @@ from sqlalchemy import select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
-from core import errors
+from core import errors, periods
 from core.compliance import models
 from core.periods import Days
 
@@ -23,16 +23,19 @@ def record_weather(
     source: str,
     now: datetime,
     high_f: int | None = None,
+    low_f: int | None = None,
     forecast_high_f: int | None = None,
     heat_advisory: bool | None = None,
 ) -> None:
     """This will keep what a weather service says of a day; what is left out stays. Invalid weather.reading."""
-    for degrees in (high_f, forecast_high_f):
+    for degrees in (high_f, low_f, forecast_high_f):
         if degrees is not None and not _COLDEST <= degrees <= _HOTTEST:
             raise errors.Invalid("weather.reading", degrees=degrees)
     if not county.strip() or not source.strip():
         raise errors.Invalid("weather.reading", county=county)
-    given = {"high_f": high_f, "forecast_high_f": forecast_high_f, "heat_advisory": heat_advisory}
+    if high_f is not None and low_f is not None and low_f > high_f:
+        raise errors.Invalid("weather.reading", degrees=low_f)
+    given = {"high_f": high_f, "low_f": low_f, "forecast_high_f": forecast_high_f, "heat_advisory": heat_advisory}
     news: dict[str, Any] = {name: value for name, value in given.items() if value is not None}
     values = {"county": county.strip(), "day": day, "source": source.strip(), "recorded_at": now}
     statement = insert(models.WeatherDayRow).values(**values, **{"heat_advisory": False, **news})
@@ -41,6 +44,21 @@ def record_weather(
             index_elements=["county", "day"], set_={**news, "source": source.strip(), "recorded_at": now}
         )
     )
+
+
+def daily_means(session: Session, *, county: str, days: periods.Days) -> dict[date, float]:
+    """This will give the mean temperature of each day that is known, in degrees Fahrenheit: halfway between its high
+    and its low, which is how degree days are counted.
+    """
+    row = models.WeatherDayRow
+    found = session.execute(
+        select(row.day, row.high_f, row.low_f).where(
+            row.county == county,
+            row.day >= days.starts_on,
+            row.day < days.ends_on,
+        )
+    )
+    return {day: (high + low) / 2 for day, high, low in found if high is not None and low is not None}
 
 
 def weather_facts(session: Session, *, county: str, on: date) -> dict[str, Any]:

@@ -37,6 +37,7 @@ class _Draft:
     ssmls: list[str] = field(default_factory=list)
     subject: str | None = None
     choices: list[ports.Choice] = field(default_factory=list)
+    attachments: list[dict[str, Any]] = field(default_factory=list)
 
 
 def send_replies(
@@ -366,6 +367,7 @@ def _drafts(replies: Sequence[ports.Reply], conversation: models.ConversationRow
         draft.htmls.append(worded.html)
         draft.ssmls.append(worded.ssml or "")
         draft.subject = draft.subject or worded.subject
+        draft.attachments += _pictures(reply.data, conversation.locale, house)
         for choice in reply.choices:
             label = wording.label(choice.label, choice.data, locale=conversation.locale, house=house)
             draft.choices.append(ports.Choice(label, choice.payload))
@@ -373,6 +375,17 @@ def _drafts(replies: Sequence[ports.Reply], conversation: models.ConversationRow
         for draft in drafts:
             draft.subject = _re(conversation.subject) or draft.subject or house.name
     return drafts
+
+
+def _pictures(data: Mapping[str, Any], locale: str, house: wording.House) -> list[dict[str, Any]]:
+    """The picture a reply brings (``picture``: its address and the kind that says what it shows), for the channels
+    that can show one. Only addresses of our own: whoever fetches it is led nowhere else.
+    """
+    picture = data.get("picture")
+    if not isinstance(picture, Mapping) or not str(picture.get("url", "")).startswith(f"{house.base_url}/pictures/"):
+        return []
+    name = wording.label(str(picture["alt"]), {}, locale=locale, house=house)
+    return [{"name": name, "content_type": "image/png", "url": str(picture["url"])}]
 
 
 def _store(
@@ -430,6 +443,7 @@ def _content(draft: _Draft, channel: str) -> dict[str, Any]:
         "ssml": " ".join(draft.ssmls) if channel == "VOICE" else None,
         "kind": draft.kind,
         "data": dict(draft.data),
+        "attachments": draft.attachments,
     }
 
 

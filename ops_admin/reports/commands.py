@@ -100,6 +100,7 @@ def may_disconnect(context: click.Context, account: str, as_json: bool) -> None:
 @click.argument("county")
 @click.argument("day", type=click.DateTime(["%Y-%m-%d"]))
 @click.option("--high", type=int, help="The day's own high, in Fahrenheit, once it is over.")
+@click.option("--low", type=int, help="Its low: with both, its degree days are known.")
 @click.option("--forecast", type=int, help="The high that is forecast for the 24 hours to come.")
 @click.option("--heat-advisory/--no-heat-advisory", default=None)
 @click.option("--source", required=True, help="Who says so.")
@@ -109,6 +110,7 @@ def weather(
     county: str,
     day: datetime,
     high: int | None,
+    low: int | None,
     forecast: int | None,
     heat_advisory: bool | None,
     source: str,
@@ -119,7 +121,7 @@ def weather(
     hub: Any = context.obj()
     with hub.transaction() as session:
         operations.record_weather(
-            session, county=county, day=day.date(), high_f=high, forecast_high_f=forecast,
+            session, county=county, day=day.date(), high_f=high, low_f=low, forecast_high_f=forecast,
             heat_advisory=heat_advisory, source=source, now=hub.now(),
         )  # fmt: skip
     click.echo("kept")

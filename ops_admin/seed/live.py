@@ -5,7 +5,8 @@ from datetime import datetime, timedelta
 import numpy as np
 from numpy.typing import NDArray
 
-from core import log
+from core import log, periods
+from core.compliance import operations as compliance
 from core.hub import Hub
 from metering import operations as metering
 from metering import queries as meters
@@ -37,7 +38,21 @@ def record(hub: Hub) -> None:
                         session, meter_id=book.meters[row], starts_at=starts_at, interval_minutes=60,
                         wh=wh[row].tolist(), quality="ACTUAL", source="DEMO", now=now,
                     )  # fmt: skip
+    _weather(hub, starts_at, now, book.random_seed)
     logger.info("live_reads", extra={"from": starts_at.isoformat(), "to": full.isoformat()})
+
+
+def _weather(hub: Hub, starts_at: datetime, now: datetime, random_seed: int) -> None:
+    """A day that is over has its weather, for the days since the last reads."""
+    today = periods.civil_day(now, hub.settings.utility_timezone)
+    day = periods.civil_day(starts_at, hub.settings.utility_timezone) - timedelta(days=1)
+    with hub.transaction() as session:
+        while day < today:
+            low, high = load.weather_f(day, random_seed)
+            compliance.record_weather(
+                session, county=seed.COUNTY, day=day, low_f=low, high_f=high, source="demonstration", now=now
+            )
+            day += timedelta(days=1)
 
 
 def _drawn(book: seed.Book, starts_at: datetime, ends_at: datetime) -> NDArray[np.int64]:

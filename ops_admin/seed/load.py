@@ -5,6 +5,7 @@ the seed. A day's load never depends on which other days were asked for, so that
 """
 
 import functools
+import math
 import pathlib
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -48,6 +49,20 @@ def day_wh(habits: Sequence[Habit], day: date, seed: int) -> NDArray[np.int64]:
         if habit.step_up_from is not None and day >= habit.step_up_from:
             wh[row] += habit.step_up_wh
     return np.maximum(np.rint(wh), 5).astype(np.int64)
+
+
+def weather_f(day: date, seed: int) -> tuple[int, int]:
+    """This will give the low and the high of a day in degrees Fahrenheit, under the same sky that moves the load.
+
+    A year of a mild Atlantic coast; what made the town use more that day was a warmer one in summer, a colder one in
+    winter, and in between hardly anything.
+    """
+    sky = float(np.random.default_rng([seed, day.toordinal()]).standard_normal())  # the first draw of `day_wh`
+    random = np.random.default_rng([seed, day.toordinal(), 4])
+    usual = 54 + 23 * math.cos(2 * math.pi * (day.timetuple().tm_yday - 202) / 365.25)
+    mean = usual + 6 * sky * math.tanh((usual - 58) / 6) + 2.5 * float(random.standard_normal())
+    half = 8 + 2 * float(random.random())
+    return round(mean - half), round(mean + half)
 
 
 def _base(habits: tuple[Habit, ...], day: date) -> NDArray[np.float64]:

@@ -24,6 +24,13 @@ class Person:
     unpaid: int = 0
     register_meter: bool = False
     medical: bool = False
+    floor_sqft: int | None = None
+    heating: str | None = None
+
+    @property
+    def dwelling(self) -> str | None:
+        """What a home is, by the shape of its load; a business is none."""
+        return {"home": "HOUSE", "apartment": "APARTMENT"}.get(self.habit.shape)
 
 
 def stories(today: date, last_cycle: date) -> tuple[Person, ...]:
@@ -32,6 +39,8 @@ def stories(today: date, last_cycle: date) -> tuple[Person, ...]:
     def person(
         number: int, key: str, name: str, locale: str, account: str, plan: str, habit: Habit, **more: object
     ) -> Person:
+        if key in _FLOORS:
+            more |= {"floor_sqft": _FLOORS[key], "heating": "OTHER"}
         address = str(more.pop("email", f"{name.lower().replace(' ', '.').replace('é', 'e')}@example.com"))
         return Person(key, name, locale, f"+15550101{number:03}", address, account, plan, habit, **more)  # type: ignore[arg-type]
 
@@ -67,6 +76,7 @@ def stories(today: date, last_cycle: date) -> tuple[Person, ...]:
 def neighbours(count: int, seed: int) -> tuple[Person, ...]:
     """This will make up the rest of the town."""
     random = np.random.default_rng([seed, 1])
+    built = np.random.default_rng([seed, 5])
     made: list[Person] = []
     for index in range(count):
         spanish = random.random() < 0.3
@@ -82,6 +92,8 @@ def neighbours(count: int, seed: int) -> tuple[Person, ...]:
             shape = "home" if random.random() < 0.65 else "apartment"
             annual = float(random.lognormal(9.0 if shape == "home" else 8.5, 0.28))
         car = 8.0 if plan == "RES-EV" else 0.0
+        floor = round(float(np.clip(annual * 0.16 * built.lognormal(0, 0.18), 450, 4200)), -1)
+        heating = "ELECTRIC" if built.random() < 0.35 else "OTHER"
         made.append(
             Person(
                 key=None,
@@ -95,11 +107,21 @@ def neighbours(count: int, seed: int) -> tuple[Person, ...]:
                 kind="BUSINESS" if business else "RESIDENTIAL",
                 unpaid=int(random.choice([0, 1, 2, 3], p=[0.62, 0.28, 0.06, 0.04])),
                 medical=bool(random.random() < 0.02),
+                floor_sqft=None if business else int(floor),
+                heating=None if business else heating,
             )
         )
     return tuple(made)
 
 
+_FLOORS = {
+    "maya": 820,
+    "luis": 1450,
+    "ben": 1300,
+    "ivy": 760,
+    "sam": 1500,
+    "dana": 1250,
+}  # what they told of their homes
 AREAS = ("Brightwater Harbor", "Brightwater Old Town", "Brightwater Hill", "Millbrook North", "Millbrook South")
 STREETS = ("Elm Street", "Harbor Lane", "Mill Road", "Orchard Avenue", "River Drive", "Station Street", "Willow Court",
            "Lantern Way", "Quarry Road", "Sycamore Street", "Tannery Lane", "Union Street")  # fmt: skip

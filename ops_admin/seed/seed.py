@@ -17,7 +17,9 @@ from sqlalchemy.orm import Session
 from billing import issuing, payments, runs, tariffs
 from billing import queries as bills
 from core import audit, db, log, periods
+from core.accounts import homes as homes_of
 from core.accounts import operations as accounts
+from core.compliance import operations as compliance
 from core.fieldwork import jobs as calendar
 from core.fieldwork import operations as fieldwork
 from core.fieldwork import queries as slots
@@ -27,7 +29,7 @@ from core.outages import planning, reliability
 from core.outages import queries as interruptions
 from core.programs import catalogue
 from core.programs import operations as programs
-from metering import bulk
+from metering import bulk, similar_homes
 from metering import operations as metering
 from metering import queries as meters
 from ops_admin.seed import load, people
@@ -35,6 +37,7 @@ from ops_admin.seed import load, people
 logger = log.get(__name__)
 
 MONTHS = 13
+COUNTY = "Harbor"
 _DONE = "seed.done"
 
 
@@ -73,6 +76,7 @@ def run(hub: Hub, *, customers: int, random_seed: int) -> Iterator[str]:
     first = begins - timedelta(days=3)
     with hub.transaction() as session:
         count = _reads(session, homes, first, now, random_seed)
+        _weather(session, first, today, random_seed, now)
     yield f"{count:,} interval reads"
     with hub.transaction() as session:
         _readings(session, homes, first, now, random_seed)
@@ -90,6 +94,7 @@ def run(hub: Hub, *, customers: int, random_seed: int) -> Iterator[str]:
         _programs(session, homes, now, begins, random_seed)
         _fieldwork(session, homes, now)
     calendar.open_slots(hub)
+    similar_homes.compare_homes(hub)
     with hub.transaction() as session:
         _visits(session, homes, now)
         audit.record(
@@ -180,7 +185,10 @@ def _settle(
             mailing_address=f"{address}, {city}, PA {postcode}", paperless=index % 3 == 0,
         )  # fmt: skip
         premise = accounts.add_premise(
-            session, address=address, city=city, postcode=postcode, county="Harbor", timezone=zone
+            session, address=address, city=city, postcode=postcode, county=COUNTY, timezone=zone
+        )
+        homes_of.describe_home(
+            session, premise_id=premise, dwelling=person.dwelling, floor_sqft=person.floor_sqft, heating=person.heating
         )
         point = accounts.add_service_point(session, premise_id=premise, transformer_id=transformer)
         agreement = accounts.open_agreement(
@@ -210,6 +218,15 @@ def _reads(session: Session, homes: list[Home], first: date, now: datetime, seed
     return bulk.load_matrix(
         session, meter_ids=[homes[row].meter_id for row in metered], day_from=first, wh=wh[metered], now=now
     )
+
+
+def _weather(session: Session, first: date, today: date, seed: int, now: datetime) -> None:
+    for number in range((today - first).days):
+        low, high = load.weather_f(first + timedelta(days=number), seed)
+        compliance.record_weather(
+            session, county=COUNTY, day=first + timedelta(days=number), low_f=low, high_f=high, source="demonstration",
+            now=now,
+        )  # fmt: skip
 
 
 def _readings(session: Session, homes: list[Home], first: date, now: datetime, seed: int) -> None:

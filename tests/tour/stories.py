@@ -8,7 +8,7 @@ import re
 import subprocess
 import sys
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import date, timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -64,10 +64,23 @@ def usage_lately(books: Books) -> list[Fact]:
             for day in (last - timedelta(days=7 * n) for n in range(1, 5))
         ]
         facts += [
+            f.money(_added_today(books, last), "what today adds to the bill by the oracle"),
             f.kwh(sum(so_far), "today so far"),
             f.kwh(int(sorted(same)[1] + sorted(same)[2]) // 2, "usual by this time", may=True, near=Decimal("0.1")),
         ]
     return facts
+
+
+def _added_today(books: Books, today: date) -> Decimal:
+    """The running period up to the newest read, less the same without today; hours without a read used nothing."""
+    begins = today.replace(day=books.row.bill_cycle_day)
+    first = begins if begins <= today else months_before(begins, 1)
+    until, document = today + timedelta(days=1), books.document()
+    wh = [books.reads.get(hour, 0) for hour in books.hours(first, until)]
+    before = len(books.hours(first, today))
+    spared = [*wh[:before], *[0] * (len(wh) - before)]
+    with_today, without = (books.price(first, until, used, document)["total"] for used in (wh, spared))
+    return Decimal(with_today - without) / 100
 
 
 def bill_basics(bill: Bill) -> list[Fact]:

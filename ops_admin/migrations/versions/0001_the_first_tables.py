@@ -195,7 +195,13 @@ def upgrade() -> None:
     sa.Column('postcode', sa.Text(), nullable=False),
     sa.Column('county', sa.Text(), nullable=False),
     sa.Column('timezone', sa.Text(), nullable=False),
+    sa.Column('dwelling', sa.Text(), nullable=True),
+    sa.Column('floor_sqft', sa.BigInteger(), nullable=True),
+    sa.Column('heating', sa.Text(), nullable=True),
     sa.CheckConstraint("address <> ''", name=op.f('ck_premise_address')),
+    sa.CheckConstraint("dwelling IN ('HOUSE', 'APARTMENT')", name=op.f('ck_premise_dwelling')),
+    sa.CheckConstraint("heating IN ('ELECTRIC', 'OTHER')", name=op.f('ck_premise_heating')),
+    sa.CheckConstraint('floor_sqft BETWEEN 100 AND 50000', name=op.f('ck_premise_floor_sqft')),
     sa.PrimaryKeyConstraint('id', name=op.f('pk_premise'))
     )
     op.create_index(op.f('ix_premise_address_key_postcode'), 'premise', ['address_key', 'postcode'], unique=False)
@@ -449,10 +455,27 @@ def upgrade() -> None:
     )
     op.create_index(op.f('ix_arrangement_account_id_id'), 'arrangement', ['account_id', 'id'], unique=False)
     op.create_index('uq_arrangement_one_open', 'arrangement', ['account_id'], unique=True, postgresql_where=sa.text("status IN ('PROPOSED', 'ACTIVE')"))
+    op.create_table('similar_homes',
+    sa.Column('county', sa.Text(), nullable=False),
+    sa.Column('dwelling', sa.Text(), nullable=False),
+    sa.Column('size', sa.Text(), nullable=False),
+    sa.Column('heating', sa.Text(), nullable=False),
+    sa.Column('starts_on', sa.Date(), nullable=False),
+    sa.Column('ends_on', sa.Date(), nullable=False),
+    sa.Column('homes', sa.BigInteger(), nullable=False),
+    sa.Column('mean_wh', sa.BigInteger(), nullable=False),
+    sa.Column('frugal_wh', sa.BigInteger(), nullable=False),
+    sa.Column('computed_at', sa.DateTime(timezone=True), nullable=False),
+    sa.CheckConstraint('homes > 0', name=op.f('ck_similar_homes_homes')),
+    sa.CheckConstraint('starts_on < ends_on', name=op.f('ck_similar_homes_days')),
+    sa.CheckConstraint('frugal_wh >= 0 AND mean_wh > 0', name=op.f('ck_similar_homes_wh')),
+    sa.PrimaryKeyConstraint('county', 'dwelling', 'size', 'heating', name=op.f('pk_similar_homes'))
+    )
     op.create_table('weather_day',
     sa.Column('county', sa.Text(), nullable=False),
     sa.Column('day', sa.Date(), nullable=False),
     sa.Column('high_f', sa.BigInteger(), nullable=True),
+    sa.Column('low_f', sa.BigInteger(), nullable=True),
     sa.Column('forecast_high_f', sa.BigInteger(), nullable=True),
     sa.Column('heat_advisory', sa.Boolean(), nullable=False),
     sa.Column('source', sa.Text(), nullable=False),

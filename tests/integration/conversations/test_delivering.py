@@ -169,3 +169,23 @@ def sending_house(world: World):  # type: ignore[no-untyped-def]
     from core.conversations.house import house
 
     return house(world.hub.settings)
+
+
+def test_a_picture_goes_where_one_can_be_shown_and_only_from_our_own_address(world: World) -> None:
+    received = world.say("hello", channel="WHATSAPP")
+    ours = {"url": f"{sending_house(world).base_url}/pictures/abc.png", "alt": "picture.days.alt"}
+    for picture in (ours, {**ours, "url": "https://elsewhere.example/pictures/abc.png"}, None):
+        with world.hub.transaction() as session:
+            sending.send_replies(
+                session,
+                conversation_id=received.conversation_id,
+                replies=[ports.Reply("talk.goodbye", {"picture": picture})],
+                author="ASSISTANT",
+                in_reply_to=None,
+                now=world.hub.now(),
+                house=sending_house(world),
+            )
+    world.settle()
+    carried = [message.attachments for message in world.sent("WHATSAPP")[-3:]]
+    assert [[each["url"] for each in some] for some in carried] == [[ours["url"]], [], []]
+    assert "same in words" in carried[0][0]["name"]

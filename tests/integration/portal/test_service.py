@@ -33,10 +33,10 @@ def test_usage_refuses_what_is_no_day(enter: Enter) -> None:
 
 
 def test_the_months_figure_is_the_sum_of_its_days(enter: Enter) -> None:
-    page = enter(MAYA).get("/portal/usage", lang="en")
+    page = enter(MAYA).get("/portal/usage", lang="en", on="2026-10-20")  # a bill period that is over
     said = [float(x) for x in re.findall(r"<li>\w+ \d+: ([\d.]+) kWh", page)]
     total = float(re.findall(r"<strong>([\d,.]+) kWh", page)[0].replace(",", ""))
-    assert len(said) == 31 and abs(sum(said) - total) < 2
+    assert len(said) in (30, 31) and abs(sum(said) - total) < 2
 
 
 def test_figures_to_take_home(enter: Enter) -> None:

@@ -20,6 +20,8 @@ OPTION: dict[str, Any] = {
     "worst_month": "142.00", "best_month": "71.30",
 }  # fmt: skip
 OWN: dict[str, Any] = {**OPTION, "name": "tariff.RES-FLAT.name", "code": "RES-FLAT", "saving": "0.00"}
+EXPECTED = {"kwh": "160.0", "actual": "191.0", "days": 8, "percent": 19}
+ALIKE = {"percent": 7, "homes": 31, "kwh": "18.2"}
 PERIOD = {"starts_on": "2026-11-05", "last_day": "2026-11-22", "days": 18, "kwh": "412.0", "daily_kwh": "22.9"}
 SUMMARY = {"lowest_price": "0.1160", "highest_price": "0.2760", "fixed_monthly": "11.00", "steps": []}
 LINK = "https://brightwater.example/pay/Zk3v9QpXw2LrT8mNc4Hs7Bdy"
@@ -134,15 +136,19 @@ SAMPLES: dict[str, list[dict[str, Any]]] = {
     "usage.lately": [
         {"starts_on": "2026-11-15", "last_day": "2026-11-21", "kwh": "161.4", "cost": "24.10", "daily_kwh": "23.1",
          "busiest_day": "2026-11-17", "busiest_kwh": "31.0", "estimated": True, "missing_days": missing,
-         "fresh_until": AT, "today_kwh": today, "today_usual_kwh": "8.0", "today_until": AT, "link": LINK}
-        for missing, today in ((0, "7.5"), (2, None))
+         "fresh_until": AT, "today_kwh": today, "today_usual_kwh": "8.0", "today_until": AT, "today_cost": cost,
+         "link": LINK}
+        for missing, today, cost in ((0, "7.5", "1.12"), (1, "7.5", None), (2, None, None))
     ],
     "usage.compared": [
         {"this": PERIOD, "previous": PERIOD, "last_year": PERIOD, "change_previous": 12, "change_last_year": -8,
-         "busiest": {"day": "2026-11-17", "kwh": "31.0"}},
+         "busiest": {"day": "2026-11-17", "kwh": "31.0"}, "expected": {**EXPECTED, "how": "more"},
+         "similar": {**ALIKE, "how": "less"}},
         {"this": PERIOD, "previous": PERIOD, "last_year": {**PERIOD, "daily_kwh": None}, "change_previous": 0,
-         "change_last_year": None, "busiest": None},
+         "change_last_year": None, "busiest": None, "expected": None, "similar": None},
     ],
+    **{f"usage.expected_{how}": [EXPECTED] for how in ("same", "more", "less")},
+    **{f"usage.similar_{how}": [ALIKE] for how in ("same", "more", "less")},
     "usage.change": [{"percent": 3}, {"percent": 0}],
     "usage.forecast": [
         {"low": "110.00", "likely": "128.40", "high": "150.10", "so_far": "71.00", "so_far_kwh": "412.0",

@@ -1,0 +1,163 @@
+"""The bill period that is running, as it stands this minute: today so far, the period so far, and what it will be.
+
+Public through `queries.py`.
+"""
+
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from decimal import Decimal
+
+import numpy as np
+from sqlalchemy.orm import Session
+
+from billing import daily, owed, pricing, rating, runs, views
+from core import errors, money, periods
+from metering import forecast
+from metering import queries as metering
+
+_WEEKS = timedelta(weeks=8)  # that a forecast looks back
+_YEAR = timedelta(days=364)  # the same weekday
+
+
+def running_period(session: Session, *, account_id: int, now: datetime) -> views.Running:
+    """This will price the running period up to the newest read of today, by the account's own terms.
+
+    `today_amount` is what today's use has added to the bill: the price of the period with it less the price without,
+    so that steps and time-of-use prices fall where the bill will let them fall. Fixed charges are no part of it.
+    NotFound agreement.none, tariff.none.
+    """
+    place = pricing.place_of(session, account_id=account_id, now=now)
+    whole = runs.open_period(place.agreement, place.today)
+    so_far = _so_far(session, place, whole)
+    return views.Running(
+        account_id=account_id,
+        starts_on=whole.starts_on,
+        ends_on=whole.ends_on,
+        today=place.today,
+        until=so_far.until,
+        today_kwh=so_far.kwh(0) - so_far.kwh(1),
+        today_amount=so_far.rated.total(0) - so_far.rated.total(1),
+        kwh=so_far.kwh(0),
+        amount=so_far.rated.total(0),
+        estimated=so_far.estimated,
+        parts=_parts(so_far.rated),
+    )
+
+
+def forecast_bill(session: Session, *, account_id: int, now: datetime) -> views.BillForecast:
+    """This will say what the bill period that is running will cost: so far, and likely at its end, with a range.
+
+    How much will be used is metering's forecast, whose range holds eight times in ten (measured: `metering.forecast`);
+    what its low, likely and high end cost is the engine's to say. NotFound usage.none without any reads.
+    """
+    place = pricing.place_of(session, account_id=account_id, now=now)
+    whole = runs.open_period(place.agreement, place.today)
+    past = periods.Days(max(whole.starts_on - _WEEKS, place.agreement.starts_on), min(place.today, whole.ends_on))
+    coming = _coming(session, place, whole, past)
+    if coming is None:
+        raise errors.NotFound("usage.none")
+    reads = pricing.read(session, place, past)
+    guess = daily.to_come(daily.lay(reads.usage, past), past, whole, coming)
+    used = rating.Usage(
+        periods.midnight(whole.starts_on, place.timezone), reads.usage.interval_minutes, place.timezone, guess.wh
+    )
+    rated = pricing.price(session, place, whole, used)
+    so_far = _so_far(session, place, whole)
+    sure = so_far.rated.total(0)
+    low, likely, high = (max(sure, rated.total(end)) for end in range(3))
+    bills = owed.list_bills(session, account_id=account_id, limit=1)
+    return views.BillForecast(
+        account_id=account_id,
+        starts_on=whole.starts_on,
+        ends_on=whole.ends_on,
+        low=low,
+        likely=likely,
+        high=high,
+        so_far=sure,
+        so_far_kwh=so_far.kwh(0),
+        likely_kwh=rated.kwh(1).quantize(Decimal("0.1")),
+        confidence=coming.confidence,
+        previous_total=bills[0].total if bills else None,
+        days_left=coming.days_left,
+        basis_days=coming.basis_days,
+        daily_kwh=tuple((day, Decimal(wh) / 1000) for day, wh in coming.daily if day >= place.today),
+    )
+
+
+def period_costs(
+    session: Session, *, account_id: int, on: date, now: datetime, priced: bool = True
+) -> tuple[periods.Days, tuple[views.DayCost, ...]]:
+    """This will give the bill period a day lies in, and (if `priced`) what each of its days that is over cost in it."""
+    place = pricing.place_of(session, account_id=account_id, now=now)
+    whole = runs.open_period(place.agreement, on)
+    if not priced:
+        return whole, ()
+    over = periods.Days(whole.starts_on, max(whole.starts_on, min(whole.ends_on, place.today)))
+    return whole, pricing.cost_of_usage(session, account_id=account_id, days=over, now=now)
+
+
+@dataclass(frozen=True)
+class _SoFar:
+    """A period up to the newest read: rated with today (0) and without (1)."""
+
+    rated: rating.Rated
+    until: datetime | None
+    estimated: bool
+
+    def kwh(self, row: int) -> Decimal:
+        return self.rated.kwh(row)
+
+
+def _so_far(session: Session, place: pricing.Place, whole: periods.Days) -> _SoFar:
+    days = periods.Days(whole.starts_on, min(place.today + timedelta(days=1), whole.ends_on))
+    reads = pricing.read(session, place, days)
+    step = timedelta(minutes=reads.usage.interval_minutes)
+    starts_at = periods.aware(reads.usage.starts_at)
+    first = (periods.midnight(place.today, place.timezone) - starts_at) // step
+    known = np.flatnonzero(~reads.missing[0, first:])
+    end = first + (int(known[-1]) + 1 if known.size else 0)
+    wh = reads.usage.wh[0].copy()
+    wh[end:] = 0  # what has not been read yet has not been used yet
+    without = wh.copy()
+    without[first:] = 0
+    rated = pricing.price(session, place, days, daily.usage_of(reads.usage, np.stack([wh, without])))
+    until = starts_at + end * step if known.size else None
+    return _SoFar(rated, until, bool(reads.missing[0, :end].any()))
+
+
+def _coming(
+    session: Session, place: pricing.Place, whole: periods.Days, past: periods.Days
+) -> forecast.Forecast | None:
+    """The use of the whole period, from its own last weeks and the same weeks of a year ago."""
+    if len(past) == 0:
+        return None
+    known: dict[date, int] = {}
+    for days in (past, periods.Days(past.starts_on - _YEAR, whole.ends_on - _YEAR)):
+        known |= {
+            used.day: used.wh
+            for used in metering.daily_usage(
+                session,
+                service_point_id=place.agreement.service_point_id,
+                days=days,
+                timezone=place.timezone,
+            )
+            if used.missing == 0 and used.day >= place.agreement.starts_on
+        }
+    return forecast.forecast(known, whole, place.today)
+
+
+def _parts(rated: rating.Rated) -> tuple[views.PlanPart, ...]:
+    """The energy lines, put together by the plan's own time-of-use periods; none where the plan has only one."""
+    kwh: dict[str, Decimal] = {}
+    cents: dict[str, int] = {}
+    for line in rated.lines(0):
+        if line.component == "energy" and line.unit == "kWh" and (name := line.args.get("period")):
+            kwh[name] = kwh.get(name, Decimal(0)) + line.quantity
+            cents[name] = cents.get(name, 0) + line.amount_cents
+    if len(kwh) < 2:
+        return ()
+    used = sum(kwh.values(), Decimal(0))
+    return tuple(
+        views.PlanPart(name, kwh[name], money.from_cents(cents[name]), round(100 * kwh[name] / used) if used else 0)
+        for name in kwh
+    )
