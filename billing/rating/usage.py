@@ -130,6 +130,7 @@ class Rated:
     per_kwh: int = 1000
     peak_watts: Ints | None = None  # highest demand of the bill period, where the plan charges for demand
     state: State | None = None  # to hand to the next bill, where the plan carries kWh or credits
+    toward_minimum: Ints | None = None  # cents that count towards an annual minimum, where the plan has one
 
     def __len__(self) -> int:
         return len(self.total_cents)
