@@ -4,6 +4,7 @@ import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from decimal import Decimal
 from functools import lru_cache
 
 import numpy as np
@@ -111,26 +112,18 @@ def _tiered(plan: terms.Plan) -> bool:
 
 
 def _steps(period: terms.EnergyPeriod, where: str) -> None:
-    """The limits rise; where some go by demand, those in kWh rise inside their block, and those by demand among
-    themselves.
-    """
+    """Limits rise among those of one unit; whether two units rise together, only the days and the demand can say."""
     tiers = period.tiers
-    if not any(tier.unit in terms.PER_KW for tier in tiers[: max(1, len(tiers) - 1)]):
-        _ladder([tier.limit for tier in tiers], where)
-        if len({tier.unit for tier in tiers[:-1]}) > 1:
-            _refuse("its steps are in two units", where)
-        return
-    if tiers[0].unit not in terms.PER_KW:
+    per_kw = [tier.unit in terms.PER_KW for tier in tiers]
+    if any(per_kw[:-1]) and not per_kw[0]:
         _refuse("steps that begin in kWh and go on per kW do not say where one ends and the other begins", where)
-    if len({tier.unit for tier in tiers if tier.unit in terms.PER_KW}) > 1:
-        _refuse("its steps per kW are by the month and by the day", where)
-    hours = [tier.limit for tier in tiers if tier.unit in terms.PER_KW]
-    blocks = [tier.limit for tier in tiers if tier.unit not in terms.PER_KW]
-    for limits in (hours, blocks):
-        if any(low is None or (high is not None and low >= high) for low, high in itertools.pairwise(limits)):
+    for number, tier in enumerate(tiers[:-1]):
+        if tier.limit is None and (per_kw[number] or not per_kw[number + 1]):
+            _refuse("only the last step, or the last of a block, may be without a limit", where)
+    for unit in dict.fromkeys(tier.unit for tier in tiers):
+        limits = [tier.limit for tier in tiers if tier.unit == unit and tier.limit is not None]
+        if any(low >= high for low, high in itertools.pairwise([Decimal(0), *limits])):
             _refuse("the limits of its steps do not rise", where)
-    if any(limit is not None and limit <= 0 for limit in (*hours, *blocks)):
-        _refuse("the limits of its steps do not rise", where)
 
 
 def _demand(demand: terms.Demand) -> None:
@@ -159,7 +152,7 @@ def _ladder(limits: Sequence[object], where: str) -> None:
     if not limits:
         _refuse("it has no steps", where)
     tops = [limit for limit in limits if limit is not None]
-    if len(tops) < len(limits) - 1 or None in limits[:-1]:
+    if None in limits[:-1]:
         _refuse("only the last step may be without a limit", where)
     if any(low >= high for low, high in itertools.pairwise([0, *tops])):  # type: ignore[operator]
         _refuse("the limits of its steps do not rise", where)

@@ -75,7 +75,10 @@ def _by_period(
     scale: int,
 ) -> list[usage.Column]:
     of_interval = calendar.period_index(s.grid, demand.weekday, demand.weekend, s.plan.holidays)[index_of]
-    least = _least(s, demand, history, scale, "PERIODS")
+    by_month = demand.ratchet is not None and "PERIODS_BY_MONTH" in demand.ratchet.over
+    least = _least(s, demand, history, scale, "PERIODS_BY_MONTH" if by_month else "PERIODS")
+    if by_month:
+        least = np.maximum(least, _own(s, demand, power, index_of, s.pieces))
     lines: list[usage.Column] = []
     for number, period in enumerate(demand.periods):
         inside = of_interval == number
@@ -86,7 +89,7 @@ def _by_period(
         )
         if not inside.any() or not pieces:
             continue
-        highest = np.maximum(_highest(power[:, inside]), least)
+        highest = least if by_month else np.maximum(_highest(power[:, inside]), least)
         lines += _ladder(s, "demand.period", "Demand", period, highest, scale, pieces)
     return lines
 

@@ -31,7 +31,7 @@ CreditApplies = Literal["SAME_BILL", "NEXT_BILL"]
 CarryBy = Literal["PERIOD", "TIME_OF_DAY"]
 Settlement = Literal["PAID", "CREDITED"]
 AnnualMinimumCounts = Literal["CHARGES", "CHARGES_AND_MINIMUM"]
-RatchetOver = Literal["FLAT", "PERIODS", "STEPS"]
+RatchetOver = Literal["FLAT", "PERIODS", "PERIODS_BY_MONTH", "STEPS"]
 
 Schedule = tuple[tuple[int, ...], ...]  # 12 months x 24 hours of the local clock, each the index of a period
 
@@ -82,7 +82,8 @@ class Ratchet:
     `of_months` names the calendar months (1-12) whose demand counts; empty means all of them. `percents` are twelve
     percentages, by the calendar month looked back at, in place of the one. In the calendar months of `shared_months`
     a month's own demand counts by its percentage only, elsewhere in full. `over` says what takes that demand: the
-    flat charge, the periods' charges, the energy steps per kW.
+    flat charge, the energy steps per kW, the periods' charges - each with its own highest demand or, BY_MONTH, all
+    with the month's (as SAM does).
     """
 
     percent: Decimal
