@@ -53,7 +53,8 @@ def preview_bill(session: Session, *, account_id: int, now: datetime) -> Preview
     until = min(place.today, period.ends_on)
     if until <= period.starts_on:
         raise errors.NotFound("usage.none")
-    priced = single.price(session, agreement=place.agreement, days=periods.Days(period.starts_on, until))
+    days = periods.Days(period.starts_on, until)
+    priced = single.price(session, agreement=place.agreement, days=days, looking=True)
     return Preview(
         account_id=account_id,
         starts_on=period.starts_on,

@@ -12,7 +12,8 @@ from billing.rating import exact, scene, terms, usage
 from core import errors
 
 Ints = NDArray[np.int64]
-_SETTLES = ("credit.true_up", "credit.paid_out")
+_PAID_OUT = ("credit.paid_out",)
+_SETTLES = ("credit.true_up", *_PAID_OUT)
 
 
 def fixed(s: scene.Scene) -> list[usage.Column]:
@@ -89,7 +90,7 @@ def minimum(
         Fraction(0),
     )
     # a credit beyond the charges does not raise the minimum, and the year's settlement is no part of the month
-    settles = _SETTLES if s.plan.export.settlement == "PAID" else ()
+    settles = _SETTLES if s.plan.export.settlement == "PAID" else _PAID_OUT
     reached = np.maximum(_sum(s, [line for line in lines if line.code not in settles], s.plan.minimum_over), 0)
     # a plan without a minimum may owe the customer: credit for export, or a discount, is not lifted to nothing
     lacking = np.maximum(_cents(s, least) - reached, 0) if least else np.zeros_like(reached)

@@ -75,7 +75,9 @@ def rate_segments(
     peaks: list[NDArray[np.int64]] = []
     charged = np.zeros(len(reads.wh), dtype=np.int64)
     counts: NDArray[np.int64] | None = None
-    for scene in scenes:
+    for number, scene in enumerate(scenes):
+        if number and state is not None:
+            state = export.hand_over(state, scenes[number - 1].plan, scene.plan, used.per_kwh)
         netted = export.net(scene, state)
         power = demand.of_steps(scene, history)
         own = [*charges.fixed(scene), *energy.columns(netted.scene, power, netted.used)]
@@ -120,6 +122,7 @@ def _scene(
         export_wh=None if reads.export_wh is None else reads.export_wh[:, cut],
         interval_minutes=used.interval_minutes,
         per_kwh=used.per_kwh,
+        settles=segment.settles,
     )
 
 

@@ -4,12 +4,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import date, timedelta
 from decimal import Decimal
+from fractions import Fraction
 from typing import NoReturn
 
 import numpy as np
 from numpy.typing import NDArray
 
-from billing.rating import demand, energy, scene, terms, usage
+from billing.rating import demand, energy, exact, scene, terms, usage
 from core import errors, periods
 
 Ints = NDArray[np.int64]
@@ -161,15 +162,20 @@ def carry(
     """This will use a carried credit, and hold back what this bill earned beyond what it may pay."""
     rule = s.plan.export
     credited = rule.metering == "NET_METERING" and rule.settlement == "CREDITED"
-    if state is None or not (credited or rule.metering in ("NET_METERING_CREDIT", "NET_BILLING_CREDIT")):
+    if state is None:
         return [], state
+    if not (credited or rule.metering in ("NET_METERING_CREDIT", "NET_BILLING_CREDIT")):
+        if not state.credit_cents.any():
+            return [], state
+        paid = _money("credit.brought", "Credit brought forward", -state.credit_cents)  # from a plan before this one
+        return [paid], replace(state, credit_cents=np.zeros_like(state.credit_cents))
     charged = np.maximum(_sum(s, lines, rule.credit_over), 0)
     earned = -_sum(s, lines, ("credit",))
     before = state.credit_cents
     payable = before + earned if rule.credit_applies == "SAME_BILL" else before
     after = before + earned - np.minimum(np.maximum(payable, 0), charged)
     out = [_money("credit.brought", "Credit brought forward", -before)]
-    if _true_up(s) and rule.settlement == "PAID":
+    if _true_up(s) and (rule.settlement == "PAID" or s.settles):
         if rule.credits_expire:
             out.append(_money("credit.expired", "Credit that expires", after))
         else:
@@ -210,7 +216,26 @@ def _state(s: scene.Scene, state: usage.State | None) -> usage.State:
     return state
 
 
+def hand_over(state: usage.State, before: terms.Plan, after: terms.Plan, per_kwh: int) -> usage.State:
+    """This will give what a plan takes over from the one before it.
+
+    Kilowatt-hours go on under a plan that keeps them by as many periods; else they become a credit, at the price of
+    the year's end. A credit goes on under a plan that has credits; else the next bill pays it.
+    """
+    keeps = after.export.metering == "NET_METERING" == before.export.metering
+    if (keeps and len(before.energy) == len(after.energy)) or not (state.bank.any() or state.excess.any()):
+        return state
+    rule = before.export
+    left = state.excess if rule.true_up_over == "TOTAL" else state.bank.sum(axis=1)
+    worth = exact.cents(left, per_kwh, rule.year_end_sell, Fraction(1), before.rounding)
+    nothing = np.zeros_like(left)
+    bank = np.zeros((len(left), len(after.energy)), dtype=np.int64)
+    return usage.State(bank, nothing, state.credit_cents + (nothing if rule.credits_expire else worth))
+
+
 def _true_up(s: scene.Scene) -> bool:
+    if s.settles:
+        return True
     month = s.plan.export.true_up_month
     if month is None:
         return False

@@ -67,13 +67,21 @@ class State:
     excess: Ints
     credit_cents: Ints
 
+    def only(self, rows: Ints) -> "State":
+        """This will give that of some of them."""
+        return State(self.bank[rows], self.excess[rows], self.credit_cents[rows])
+
 
 @dataclass(frozen=True)
 class Segment:
-    """Days of a bill period under one plan (a switch or a new version splits the period)."""
+    """Days of a bill period under one plan (a switch or a new version splits the period).
+
+    `settles` says that these are the last days of all: what is carried is settled as at the year's end.
+    """
 
     days: periods.Days
     plan: terms.Plan
+    settles: bool = False
 
 
 @dataclass(frozen=True)
