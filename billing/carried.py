@@ -63,7 +63,7 @@ def bring(
     year = _year_to_date(session, agreement_ids, days) if segments[-1].plan.minimum_annual else None
     paying = any(s.plan.export.metering != "NONE" for s in segments)
     if paying:
-        used, silent = _sent_out(session, points, days, used)
+        used, silent = sent_out(session, points=points, days=days, used=used)
         broken |= silent
     state, still_open = _state(session, agreement_ids, days, segments[0].plan, used.per_kwh)
     return Brought(used, state, year, broken | still_open)
@@ -118,10 +118,11 @@ def _rows(rated: rating.Rated, rows: Ints, ids: Ints) -> Iterable[tuple[Any, ...
         yield bill_id, bank, excess * 1000 // rated.per_kwh, cents, int(minimum[row])
 
 
-def _sent_out(
-    session: Session, points: Ints, days: periods.Days, used: rating.Usage
+def sent_out(
+    session: Session, *, points: Ints, days: periods.Days, used: rating.Usage
 ) -> tuple[rating.Usage, NDArray[np.bool_]]:
-    """The usage with what was sent out beside it, on the coarser grid of the two; who has no meter sent out nothing.
+    """This will give the usage with what was sent out beside it, on the coarser grid of the two, and whose meter of what
+    is sent out is silent; who has no such meter sent out nothing.
 
     Gaps count as nothing sent out. A meter without a single read in the days is silent.
     """

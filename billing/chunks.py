@@ -166,8 +166,8 @@ def _rate(
     try:
         history = demand_history(session, group.agreement_ids, group.days, segments)
         rated = rating.rate_segments(
-            segments, used, history=history, exempt=exempt, state=brought and brought.state,
-            year_to_date=brought and brought.year_to_date,
+            segments, used, history=history, exempt=exempt, state=None if brought is None else brought.state,
+            year_to_date=None if brought is None else brought.year_to_date,
         )  # fmt: skip
     except errors.Invalid as refused:
         logger.warning("unpriceable", extra={"reason": refused.data.get("reason"), "agreements": len(rows)})

@@ -11,7 +11,7 @@ from decimal import Decimal
 from sqlalchemy import delete, func, select
 from sqlalchemy.orm import Session
 
-from billing import changes, issuing, ledger, models, once, owed, pricing, runs, settling, single, views
+from billing import carried, changes, issuing, ledger, models, once, owed, pricing, runs, settling, single, views
 from core import errors, money, outbox, periods
 from core.accounts import queries as accounts
 from core.compliance import operations as compliance
@@ -101,6 +101,8 @@ def rebill(
     issuing.issue_bill(session, bill_id=fresh, timezone=agreement.timezone, now=now)
     session.expire_all()
     done = _compared(session, bill_id, fresh, money.from_cents(waived))
+    for later in carried.followers(session, bill_id=fresh, instead_of=bill_id):
+        rebill(session, bill_id=later, actor=actor, reason=reason, now=now, customer_at_fault=customer_at_fault)
     outbox.record_fact(
         session,
         "bill.corrected",

@@ -78,7 +78,7 @@ def a_plan(rng: np.random.Generator, metering: str) -> rating.Plan:
         minimum_annual=price(rng, 0, 4000_00, 2) if rng.random() < 0.2 else Decimal(0),
         minimum_over=("fixed", "energy", "demand", *(("credit",) if metering != "BUY_ALL_SELL_ALL" else ())),
         annual_minimum_counts="CHARGES",
-        demand=a_demand(rng, groups, seasons) if rng.random() < 0.5 else None,
+        demand=a_demand(rng, groups, seasons, metering) if rng.random() < 0.5 else None,
         export=rule,
         tier_scope="CHRONOLOGICAL" if metering in TIMED else "TOTAL_PRORATA",
     )  # fmt: skip
@@ -100,8 +100,10 @@ def some_steps(rng: np.random.Generator) -> list[tuple[Decimal | None, str]]:
     return [(top, unit if steps > 1 else "KWH") for top in [*rising(steps - 1, most), None]]
 
 
-def a_demand(rng: np.random.Generator, groups: list[list[int]], seasons: np.ndarray) -> rating.Demand:
-    """That engine wants the same steps in all periods of a month."""
+def a_demand(rng: np.random.Generator, groups: list[list[int]], seasons: np.ndarray, metering: str) -> rating.Demand:
+    """That engine wants the same steps in all periods of a month, and charges the least demand for the meter of what is
+    sold as well.
+    """
     edges = sorted(rng.choice(np.arange(1, 80), size=int(rng.integers(0, 3)), replace=False))
     tops = [*(Decimal(int(n)) / 10 for n in edges), None]
 
@@ -124,7 +126,8 @@ def a_demand(rng: np.random.Generator, groups: list[list[int]], seasons: np.ndar
     ratchet = rating.Ratchet(
         Decimal(0), 12, percents=percents, shared_months=shared, over=("FLAT", "PERIODS_BY_MONTH", "STEPS")
     )
-    return replace(demand, ratchet=ratchet, minimum_kw=price(rng, 0, 50, 1))
+    least = Decimal(0) if metering == "BUY_ALL_SELL_ALL" else price(rng, 0, 50, 1)
+    return replace(demand, ratchet=ratchet, minimum_kw=least)
 
 
 def a_year(rng: np.random.Generator, metering: str) -> tuple[np.ndarray, np.ndarray]:
@@ -132,9 +135,11 @@ def a_year(rng: np.random.Generator, metering: str) -> tuple[np.ndarray, np.ndar
     each = 4 if rng.random() < 0.1 else 1
     hours = np.arange(8760 * each) / each
     load = rng.integers(100, 2500, len(hours)) + (rng.random(len(hours)) < 0.02) * rng.integers(0, 9000)
-    load = np.where(rng.random() < 0.1, 0, load) // each
+    empty = rng.random() < 0.1
     if metering == "NONE":
+        load = np.where(empty, 0, load) // each
         return load, np.zeros_like(load)
+    load = load // each  # a home that takes nothing has blocks per kW of no size, in which export has no price there
     sun = np.maximum(np.sin((hours % 24 - 6) / 12 * np.pi), 0) * (1 - 0.6 * np.cos(hours / 8760 * 2 * np.pi))
     return load, (sun * rng.integers(500, 9000) * rng.random(len(hours))).astype(np.int64) // each
 
