@@ -40,8 +40,9 @@ class Side:
 
 
 def drivers(now: Side, before: Side) -> dict[str, int]:
-    """This will give cents per reason (DAYS, USAGE, RATE, FIXED, TAX; EXPORT where a plan pays for energy sent out); they
-    add up to now.total - before.total.
+    """This will give cents per reason (DAYS, USAGE, RATE, FIXED, TAX; EXPORT where a plan pays for energy sent out).
+
+    They add up to now.total - before.total.
     """
     fixed = now.printed.get("fixed", 0) - before.printed.get("fixed", 0)
     tax = now.printed.get("tax", 0) - before.printed.get("tax", 0)

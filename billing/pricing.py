@@ -75,7 +75,7 @@ def price_segments(
     used: rating.Usage,
     state: rating.State | None = None,
 ) -> rating.Rated:
-    """This will price usage by given terms, with the taxes of the place; a year's minimum is left to the bill itself."""
+    """This will price usage by given terms, with the taxes of the place; a year's minimum is left to the bill."""
     free = runs.exempt_of(terms, [place.agreement])
     many = {code: np.repeat(mask, len(used.wh)) for code, mask in free.items()}
     if any(s.plan.export.metering == "NONE" for s in segments):

@@ -285,9 +285,7 @@ def _minimum(rate: Mapping[str, Any], read: Reading, notes: list[str]) -> tuple[
     return monthly + (charge if unit == "$/month" else 0), daily, annual + (charge if unit == "$/year" else 0)
 
 
-def _per(
-    rate: Mapping[str, Any], read: Reading, key: str, unit_key: str, notes: list[str]
-) -> tuple[Decimal, Decimal]:
+def _per(rate: Mapping[str, Any], read: Reading, key: str, unit_key: str, notes: list[str]) -> tuple[Decimal, Decimal]:
     """A fixed charge as (per month, per day)."""
     unit = str(rate.get(unit_key) or "$/month").strip().lower()
     charge = _number(rate, key, notes)
@@ -335,9 +333,7 @@ def _export(
         rule = rule if read.windows else replace(rule, net_minutes=None)
     if rule.metering not in ("NONE", "NET_METERING") and any(t.sell is None for p in energy for t in p.tiers):
         notes.append("where the file gives no price for export, nothing is paid")
-        energy = tuple(
-            replace(p, tiers=tuple(replace(t, sell=t.sell or Decimal(0)) for t in p.tiers)) for p in energy
-        )
+        energy = tuple(replace(p, tiers=tuple(replace(t, sell=t.sell or Decimal(0)) for t in p.tiers)) for p in energy)
     return rule, energy
 
 

@@ -1,4 +1,4 @@
-"""Energy sent out: the bank goes from bill to bill with the bill's own rows, is settled in May, and ends with the last."""
+"""Energy sent out: the bank goes from bill to bill in rows of the bills, is settled in May, and ends with the last."""
 
 import dataclasses
 from collections.abc import Callable
@@ -96,9 +96,7 @@ def test_running_again_changes_nothing_and_what_is_carried_never_changes(
 def test_a_correction_corrects_the_bills_that_stood_on_it(hub: Hub, session: Session, solar: House) -> None:
     year(hub, date(2026, 10, 1))
     july = next(
-        b
-        for b in queries.list_bills(session, account_id=solar.account_id, limit=20)
-        if b.starts_on == date(2026, 7, 1)
+        b for b in queries.list_bills(session, account_id=solar.account_id, limit=20) if b.starts_on == date(2026, 7, 1)
     )
     after = [b.id for b in queries.list_bills(session, account_id=solar.account_id) if b.starts_on > july.starts_on]
     carried = sum(session.get_one(models.BillCarriedRow, july.id).bank_wh)

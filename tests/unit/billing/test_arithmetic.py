@@ -136,7 +136,15 @@ def test_every_check_has_its_sentence_and_its_name_once():
 
 def test_every_published_plan_is_priced_and_its_days_are_fixed_by_the_day_it_is_loaded():
     documents = catalogue.published(date(2026, 11, 23))
-    assert [d["label"] for d in documents] == ["BUS-DEMAND", "BUS-FLAT", "RES-EV", "RES-FLAT", "RES-SOLAR", "RES-TIER", "RES-TOU"]
+    assert [d["label"] for d in documents] == [
+        "BUS-DEMAND",
+        "BUS-FLAT",
+        "RES-EV",
+        "RES-FLAT",
+        "RES-SOLAR",
+        "RES-TIER",
+        "RES-TOU",
+    ]
     for document in documents:
         plan = catalogue.plan_of(document)
         fuel = [r for r in plan.riders if r.code == "FUEL"]

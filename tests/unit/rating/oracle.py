@@ -118,7 +118,9 @@ class Oracle:
         ratchet = self.plan.demand.ratchet
         best = 0
         for month in {d.month for d in days}:
-            high = max((wh * 60 for local, wh in reads if local.month == month and local.date() in set(days)), default=0)
+            high = max(
+                (wh * 60 for local, wh in reads if local.month == month and local.date() in set(days)), default=0
+            )
             if ratchet is not None and month in ratchet.shared_months:
                 high = half_up(Fraction(high) * Fraction(ratchet.share(month)) / 100)
             best = max(best, high)

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
-from billing import catalogue, rating, urdb, urdb_export
+from billing import catalogue, rating, urdb_export
 from billing.rating import terms
 from core import errors, periods
 from ops_admin.tariff_command import tariff
@@ -102,7 +102,15 @@ def test_export_agrees_with_the_twin_to_the_cent_bill_after_bill(metering: str, 
             settlement=str(rng.choice(["PAID", "CREDITED"])) if metering.startswith("NET_METERING") else "PAID",
         )  # fmt: skip
         one_step = tuple(replace(p, tiers=(replace(p.tiers[0], limit=None, unit="KWH"),)) for p in plan.energy)
-        plan = replace(plan, energy=one_step, export=rule, minimum_annual=Decimal(0), demand=None, minimum_monthly=Decimal(0), rounding="HALF_EVEN")
+        plan = replace(
+            plan,
+            energy=one_step,
+            export=rule,
+            minimum_annual=Decimal(0),
+            demand=None,
+            minimum_monthly=Decimal(0),
+            rounding="HALF_EVEN",
+        )
         twin, state = Twin(plan, zone), None
         day = date(2024, 2, 1)  # a leap day, and clocks that change
         while day < date(2024, 6, 1):
@@ -175,7 +183,12 @@ def test_a_plan_written_as_urdb_reads_back_equal(metering: str) -> None:
         plan = a_plan(np.random.default_rng(seed), metering)
         if plan.demand is not None and plan.demand.flat:
             ratchet = rating.Ratchet(
-                Decimal(80), 11, (6, 7), percents=(Decimal("55.5"),) * 12, shared_months=(1, 2), over=("PERIODS", "STEPS")
+                Decimal(80),
+                11,
+                (6, 7),
+                percents=(Decimal("55.5"),) * 12,
+                shared_months=(1, 2),
+                over=("PERIODS", "STEPS"),
             )
             demand = replace(plan.demand, ratchet=ratchet, minimum_kw=Decimal("2.5"))
             plan = replace(plan, demand=demand)

@@ -1,4 +1,4 @@
-"""Every published tariff at hand: priced as NREL's engine prices it, wherever that can; and as its own data set does."""
+"""Every published tariff at hand: priced as NREL's engine prices it, and as its own data set does."""
 
 import json
 import pathlib
@@ -10,13 +10,14 @@ from typing import Any
 import numpy as np
 import pytest
 
-from billing import catalogue, rate_command, rating, ratebook, tariff_command, urdb, urdb_export
+from billing import catalogue, rate_command, ratebook, rating, tariff_command, urdb, urdb_export
 from core import errors, periods
 from tests.unit.rating import sam
 from tests.unit.rating.test_sam import compare
 
 DATA = pathlib.Path(__file__).parent / "data"
 PATHS = sorted((DATA / "ratebook").glob("*.json")) + sorted((DATA / "urdb").glob("*.json"))
+BILLS = json.loads((DATA / "ratebook_bills.json").read_text())["cases"]
 HOME = np.load(DATA / "pvsamv1_residential_load.npz")["mwh"].astype(np.int64) // 1000
 ROOF = np.maximum(np.load(DATA / "gen_1_yr_residential.npz")["mwh"].astype(np.int64) // 1000, 0)
 
@@ -48,7 +49,7 @@ def test_read_in_its_own_way_each_is_priced_and_goes_round_by_urdb(path: pathlib
     assert rating.rate(again, used, july).lines() == rating.rate(plan, used, july).lines()
 
 
-@pytest.mark.parametrize("case", json.loads((DATA / "ratebook_bills.json").read_text())["cases"], ids=lambda c: c["name"])
+@pytest.mark.parametrize("case", BILLS, ids=lambda c: c["name"])
 def test_published_bills_of_the_data_set(case: dict[str, Any]) -> None:
     expected = case["expected"]
     if not expected["ok"]:

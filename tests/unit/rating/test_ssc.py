@@ -1,4 +1,4 @@
-"""The fifteen cases of NREL's own tests of its rate engine: its published values, and the engine itself on loads of ours."""
+"""The fifteen cases of NREL's own tests of its rate engine: what it published, and that engine on loads of ours."""
 
 import json
 import pathlib

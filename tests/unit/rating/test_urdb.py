@@ -91,7 +91,9 @@ def test_importing_twice_gives_the_same_and_leaves_the_document_alone() -> None:
         (rate(energyratestructure=[]), "energyratestructure"),
         (rate(energyratestructure=[[{"rate": 0.1}, {"rate": 0.2}]]), "energyratestructure[0][0].max"),
         (
-            rate(energyratestructure=[[{"rate": 0.1, "max": 9}, {"rate": 0.2, "max": 5, "unit": "kWh/kW"}, {"rate": 1}]]),
+            rate(
+                energyratestructure=[[{"rate": 0.1, "max": 9}, {"rate": 0.2, "max": 5, "unit": "kWh/kW"}, {"rate": 1}]]
+            ),
             "energyratestructure[0]",
         ),
         (
