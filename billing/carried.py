@@ -121,7 +121,7 @@ def _rows(rated: rating.Rated, rows: Ints, ids: Ints) -> Iterable[tuple[Any, ...
 def sent_out(
     session: Session, *, points: Ints, days: periods.Days, used: rating.Usage
 ) -> tuple[rating.Usage, NDArray[np.bool_]]:
-    """This will give the usage with what was sent out beside it, on the coarser grid of the two, and whose meter of that
+    """This will give the usage with what was sent out beside it, on the coarser grid of the two, and whose meter of it
     is silent; who has no such meter sent out nothing.
 
     Gaps count as nothing sent out. A meter without a single read in the days is silent.
