@@ -329,7 +329,7 @@ _WRONG = text(
     """
     SELECT count(*) FROM bill b LEFT JOIN (
       SELECT bill_id, sum(amount_cents) AS cents, coalesce(sum(quantity) FILTER (WHERE component = 'energy'), 0)
-               - coalesce(sum(quantity) FILTER (WHERE code LIKE 'credit.kwh%'), 0) AS kwh
+               - coalesce(sum(quantity) FILTER (WHERE component = 'credit' AND code LIKE 'credit.kwh%'), 0) AS kwh
         FROM bill_line WHERE bill_id BETWEEN :first AND :last GROUP BY bill_id) AS l ON l.bill_id = b.id
      WHERE b.id = ANY(CAST(:ids AS bigint[]))
        AND (b.total_cents <> coalesce(l.cents, 0) OR b.wh <> coalesce(l.kwh, 0) * 1000)
