@@ -60,6 +60,9 @@ def _compile(text: str) -> rating.Plan:
     document = json.loads(text, parse_float=Decimal)
     ours = document.get("wattline", {})
     plan = urdb.plan(document, tier_scope=ours.get("tier_scope", "TOTAL_PRORATA"))
+    if plan.demand is not None and plan.demand.ratchet is not None and "ratchet" in ours:
+        ratchet = _ratchet(plan.demand.ratchet, ours["ratchet"])
+        plan = dataclasses.replace(plan, demand=dataclasses.replace(plan.demand, ratchet=ratchet))
     names = ours.get("period_names")
     if names:
         energy = tuple(dataclasses.replace(p, name=n) for p, n in zip(plan.energy, names, strict=True))
@@ -86,6 +89,7 @@ def _compile(text: str) -> rating.Plan:
         proration_window=tuple(ours["proration_window"]) if ours.get("proration_window") else plan.proration_window,
         rounding=ours.get("rounding", plan.rounding),
         minimum_over=tuple(ours.get("minimum_over", plan.minimum_over)),
+        annual_minimum_counts=ours.get("annual_minimum_counts", plan.annual_minimum_counts),
         currency=ours.get("currency", plan.currency),
         export=_export(ours["export"]) if "export" in ours else plan.export,
         index=_index(ours["index"]) if "index" in ours else plan.index,
@@ -114,6 +118,17 @@ def _export(rule: Mapping[str, Any]) -> rating.Export:
         credit_over=tuple(rule.get("credit_over", ("energy",))),
         credit_applies=rule.get("credit_applies", "SAME_BILL"),
         credits_expire=bool(rule.get("credits_expire", False)),
+        carry_by=rule.get("carry_by", "PERIOD"),
+        settlement=rule.get("settlement", "PAID"),
+    )
+
+
+def _ratchet(ratchet: rating.Ratchet, ours: Mapping[str, Any]) -> rating.Ratchet:
+    return dataclasses.replace(
+        ratchet,
+        percents=tuple(Decimal(percent) for percent in ours.get("percents", ())),
+        shared_months=tuple(int(month) for month in ours.get("shared_months", ())),
+        over=tuple(ours.get("over", ratchet.over)),
     )
 
 

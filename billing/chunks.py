@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from sqlalchemy import ARRAY, BigInteger, delete, func, literal, select, text
 from sqlalchemy.orm import Session
 
-from billing import bulk, catalogue, cycles, metered, models, rating, records, tariffs, validations
+from billing import bulk, carried, catalogue, cycles, metered, models, rating, records, tariffs, validations
 from core import errors, log, periods
 from core.accounts import queries as accounts
 
@@ -147,14 +147,34 @@ def _rate(
     for term in group.terms:
         exempt |= {code: free[group.of] for code, free in catalogue.exempt(term.document, cities, kinds).items()}
     used = read.only(rows)
+    brought = None
+    if carried.needs(segments):
+        brought = carried.bring(
+            session, agreement_ids=group.agreement_ids, points=group.points, days=group.days, segments=segments,
+            used=used,
+        )  # fmt: skip
+        if brought.broken.any():
+            parked.update(dict.fromkeys(group.agreement_ids[brought.broken].tolist(), "CARRIED"))
+            left = np.flatnonzero(~brought.broken)
+            return _rate(session, group.only(left), read, rows[left], parked) if len(left) else []
+        last = np.array([a.ends_on == group.days.ends_on for a in group.alike], dtype=np.bool_)[group.of]
+        if last.any() and not last.all():
+            halves = [np.flatnonzero(last), np.flatnonzero(~last)]
+            return [b for half in halves for b in _rate(session, group.only(half), read, rows[half], parked)]
+        segments = carried.final(segments) if last.all() else segments
+        used = brought.usage
     try:
         history = demand_history(session, group.agreement_ids, group.days, segments)
-        rated = rating.rate_segments(segments, used, history=history, exempt=exempt)
+        rated = rating.rate_segments(
+            segments, used, history=history, exempt=exempt, state=None if brought is None else brought.state,
+            year_to_date=None if brought is None else brought.year_to_date,
+        )  # fmt: skip
     except errors.Invalid as refused:
         logger.warning("unpriceable", extra={"reason": refused.data.get("reason"), "agreements": len(rows)})
         parked.update(dict.fromkeys(group.agreement_ids.tolist(), "UNPRICEABLE"))
         return []
     hashes = digests(group.days, group.terms, exempt, used.wh)
+    hashes = hashes if brought is None else brought.mixed(hashes)
     versions, fresh = _standing(session, group, hashes)
     known = facts(
         session, agreement_ids=group.agreement_ids, customer_kind=np.array(kinds)[group.of], days=group.days, read=read,
@@ -294,6 +314,7 @@ def _write(session: Session, batches: Sequence[records.Batch], run_id: int, now:
         session, "bill_line", records.LINE_COLUMNS,
         (records.lines(b, f, some) for (b, f), some in zip(formed, own, strict=True)),
     )  # fmt: skip
+    carried.write(session, ((b.rated, f.rows, some) for (b, f), some in zip(formed, own, strict=True)))
     for _, form in formed:
         counts["held" if form.hold_code else "billed"] += len(form.rows)
     for batch in fresh:
@@ -307,7 +328,8 @@ def _write(session: Session, batches: Sequence[records.Batch], run_id: int, now:
 _WRONG = text(
     """
     SELECT count(*) FROM bill b LEFT JOIN (
-      SELECT bill_id, sum(amount_cents) AS cents, sum(quantity) FILTER (WHERE component = 'energy') AS kwh
+      SELECT bill_id, sum(amount_cents) AS cents, coalesce(sum(quantity) FILTER (WHERE component = 'energy'), 0)
+               - coalesce(sum(quantity) FILTER (WHERE component = 'credit' AND code LIKE 'credit.kwh%'), 0) AS kwh
         FROM bill_line WHERE bill_id BETWEEN :first AND :last GROUP BY bill_id) AS l ON l.bill_id = b.id
      WHERE b.id = ANY(CAST(:ids AS bigint[]))
        AND (b.total_cents <> coalesce(l.cents, 0) OR b.wh <> coalesce(l.kwh, 0) * 1000)

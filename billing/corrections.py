@@ -11,7 +11,21 @@ from decimal import Decimal
 from sqlalchemy import delete, func, select
 from sqlalchemy.orm import Session
 
-from billing import changes, issuing, ledger, models, once, owed, pricing, proposals, runs, settling, single, views
+from billing import (
+    carried,
+    changes,
+    issuing,
+    ledger,
+    models,
+    once,
+    owed,
+    pricing,
+    proposals,
+    runs,
+    settling,
+    single,
+    views,
+)
 from core import errors, money, outbox, periods
 from core.accounts import queries as accounts
 from core.compliance import operations as compliance
@@ -53,7 +67,8 @@ def preview_bill(session: Session, *, account_id: int, now: datetime) -> Preview
     until = min(place.today, period.ends_on)
     if until <= period.starts_on:
         raise errors.NotFound("usage.none")
-    priced = single.price(session, agreement=place.agreement, days=periods.Days(period.starts_on, until))
+    days = periods.Days(period.starts_on, until)
+    priced = single.price(session, agreement=place.agreement, days=days, looking=True)
     return Preview(
         account_id=account_id,
         starts_on=period.starts_on,
@@ -103,6 +118,8 @@ def rebill(
     issuing.issue_bill(session, bill_id=fresh, timezone=agreement.timezone, now=now)
     session.expire_all()
     done = _compared(session, bill_id, fresh, money.from_cents(waived))
+    for later in carried.followers(session, bill_id=fresh, instead_of=bill_id):
+        rebill(session, bill_id=later, actor=actor, reason=reason, now=now, customer_at_fault=customer_at_fault)
     outbox.record_fact(
         session,
         "bill.corrected",

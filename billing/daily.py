@@ -54,8 +54,11 @@ def leave_one_out(laid: Laid) -> Ints:
 
 
 def usage_of(like: rating.Usage, wh: Ints) -> rating.Usage:
-    """This will give other Wh on the grid of a usage."""
-    return rating.Usage(like.starts_at, like.interval_minutes, like.timezone, wh, None, like.per_kwh)
+    """This will give other Wh on the grid of a usage; what was sent out stays as it was."""
+    sent = like.export_wh
+    if sent is not None:
+        sent = np.repeat(sent[:1], len(wh), axis=0) if sent.shape[1:] == wh.shape[1:] else None
+    return rating.Usage(like.starts_at, like.interval_minutes, like.timezone, wh, sent, like.per_kwh)
 
 
 def share(total: int, base: int, savings: Sequence[int], weights: Sequence[int]) -> list[int]:

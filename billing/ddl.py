@@ -56,6 +56,23 @@ CREATE TRIGGER bill_line_no_delete AFTER DELETE ON bill_line REFERENCING OLD TAB
   FOR EACH STATEMENT EXECUTE FUNCTION billing_guard_bill_line();
 """
 
+BILL_CARRIED = """
+CREATE OR REPLACE FUNCTION billing_guard_bill_carried() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+  IF EXISTS (SELECT 1 FROM changed JOIN bill ON bill.id = changed.bill_id WHERE bill.status IN ('ISSUED', 'CANCELLED'))
+  THEN
+    RAISE EXCEPTION 'what an issued bill carries never changes' USING ERRCODE = 'integrity_constraint_violation';
+  END IF;
+  RETURN NULL;
+END $$;
+CREATE TRIGGER bill_carried_no_insert AFTER INSERT ON bill_carried REFERENCING NEW TABLE AS changed
+  FOR EACH STATEMENT EXECUTE FUNCTION billing_guard_bill_carried();
+CREATE TRIGGER bill_carried_no_update AFTER UPDATE ON bill_carried REFERENCING OLD TABLE AS changed
+  FOR EACH STATEMENT EXECUTE FUNCTION billing_guard_bill_carried();
+CREATE TRIGGER bill_carried_no_delete AFTER DELETE ON bill_carried REFERENCING OLD TABLE AS changed
+  FOR EACH STATEMENT EXECUTE FUNCTION billing_guard_bill_carried();
+"""
+
 _OPEN_MONTH = """
 CREATE TRIGGER ledger_journal_immutable BEFORE UPDATE OR DELETE ON ledger_journal
   FOR EACH ROW EXECUTE FUNCTION billing_refuse_change();
@@ -140,6 +157,7 @@ CREATE CONSTRAINT TRIGGER allocation_fits AFTER INSERT OR UPDATE ON allocation D
 AFTER_CREATE = {
     "bill": BILL,
     "bill_line": BILL_LINE,
+    "bill_carried": BILL_CARRIED,
     "bill_document": BILL_DOCUMENT,
     "ledger_journal": LEDGER_JOURNAL,
     "ledger_entry": LEDGER_ENTRY,

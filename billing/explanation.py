@@ -8,6 +8,7 @@ import dataclasses
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
+from decimal import Decimal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,7 +18,7 @@ from billing.rating import terms
 from core import periods
 
 Ints = NDArray[np.int64]
-KINDS = ("DAYS", "USAGE", "RATE", "FIXED", "TAX")
+KINDS = ("DAYS", "USAGE", "RATE", "FIXED", "TAX", "EXPORT")
 _BY_USE: tuple[terms.Component, ...] = ("energy", "demand", "rider", "credit", "minimum")
 
 
@@ -39,7 +40,10 @@ class Side:
 
 
 def drivers(now: Side, before: Side) -> dict[str, int]:
-    """This will give cents per reason (DAYS, USAGE, RATE, FIXED, TAX); they add up to now.total - before.total."""
+    """This will give cents per reason (DAYS, USAGE, RATE, FIXED, TAX; EXPORT where a plan pays for energy sent out).
+
+    They add up to now.total - before.total.
+    """
     fixed = now.printed.get("fixed", 0) - before.printed.get("fixed", 0)
     tax = now.printed.get("tax", 0) - before.printed.get("tax", 0)
     plan = frozen(before.segments[-1].plan, before.days)
@@ -53,18 +57,31 @@ def drivers(now: Side, before: Side) -> dict[str, int]:
     days = cost_longer - cost_then
     usage = cost_today - cost_longer
     rate = now.by_use() - before.by_use() - days - usage
-    return {"DAYS": days, "USAGE": usage, "RATE": rate, "FIXED": fixed, "TAX": tax}
+    reasons = {"DAYS": days, "USAGE": usage, "RATE": rate, "FIXED": fixed, "TAX": tax}
+    if any(s.plan.export.metering != "NONE" for side in (now, before) for s in side.segments):
+        sent = _sent(now) - _sent(before)
+        reasons |= {"RATE": rate - sent, "EXPORT": sent}
+    return reasons
+
+
+def _sent(side: Side) -> int:
+    """What energy sent out, and what was carried, changed: the bill as printed less what use alone would have cost."""
+    alone = frozen(side.segments[-1].plan, side.days)
+    return side.by_use() - _price(alone, _rows(side), side.days, side)
 
 
 def frozen(plan: rating.Plan, days: periods.Days) -> rating.Plan:
-    """This will give a plan with the riders and without the taxes of a period's last day, in force for ever."""
+    """This will give a plan with the riders and without the taxes of a period's last day, in force for ever.
+
+    It knows neither export nor a year's minimum: those do not go by the use of the period.
+    """
     last = days.ends_on - timedelta(days=1)
     riders = tuple(
         dataclasses.replace(r, starts_on=None, ends_on=None)
         for r in plan.riders
         if (r.starts_on is None or r.starts_on <= last) and (r.ends_on is None or last < r.ends_on)
     )
-    return dataclasses.replace(plan, riders=riders, taxes=())
+    return dataclasses.replace(plan, riders=riders, taxes=(), export=terms.Export(), minimum_annual=Decimal(0))
 
 
 def stretch(rows: Sequence[Ints], count: int) -> list[Ints]:

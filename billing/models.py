@@ -206,6 +206,23 @@ class BillLineRow(db.Base):
     amount_cents: Mapped[int]
 
 
+class BillCarriedRow(db.Base):
+    """What a bill hands to the next of its agreement: Wh by period of its plan, their total as a year's end settles it,
+    money, and the cents it counts with towards the year's minimum. Only bills of plans that need it have one.
+    """
+
+    __tablename__ = "bill_carried"
+    __table_args__ = (
+        CheckConstraint("0 <= ALL (bank_wh) AND excess_wh >= 0 AND credit_cents >= 0", name="not_below_zero"),
+    )
+
+    bill_id: Mapped[int] = mapped_column(ForeignKey("bill.id", ondelete="CASCADE"), primary_key=True)
+    bank_wh: Mapped[list[int]] = mapped_column(ARRAY(BigInteger))
+    excess_wh: Mapped[int]
+    credit_cents: Mapped[int]
+    minimum_cents: Mapped[int]
+
+
 class BillDocumentRow(db.Base):
     """An issued document as it went out: its bytes and their hash, which the database itself compares."""
 

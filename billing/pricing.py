@@ -1,7 +1,7 @@
 """What use costs an account, by its own tariff and taxes and the engine of its bills. Public through `queries.py`."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -10,12 +10,14 @@ import numpy as np
 from numpy.typing import NDArray
 from sqlalchemy.orm import Session
 
-from billing import catalogue, daily, metered, rating, runs, tariffs, views
+from billing import carried, catalogue, daily, metered, rating, runs, tariffs, views
 from core import errors, money, periods
 from core.accounts import queries as accounts
+from metering import queries as metering
 
 Ints = NDArray[np.int64]
 YEAR = 365
+_ABOVE_ANY_MINIMUM = 10**12
 
 
 @dataclass(frozen=True)
@@ -48,13 +50,13 @@ def place_of(
 
 
 def read(session: Session, place: Place, days: periods.Days) -> metered.Metered:
-    """This will read one agreement's usage over civil days."""
-    return metered.read(
-        session,
-        service_point_ids=[place.agreement.service_point_id],
-        days=days,
-        timezone=place.timezone,
-    )
+    """This will read one agreement's usage over civil days, with what it sent out where it has a meter for that."""
+    point = place.agreement.service_point_id
+    reads = metered.read(session, service_point_ids=[point], days=days, timezone=place.timezone)
+    if metering.find_meter(session, service_point_id=point, direction="RECEIVED") is None:
+        return reads
+    used, _ = carried.sent_out(session, points=np.array([point]), days=days, used=reads.usage)
+    return reads if used.interval_minutes != reads.usage.interval_minutes else replace(reads, usage=used)
 
 
 def price(session: Session, place: Place, days: periods.Days, used: rating.Usage) -> rating.Rated:
@@ -71,11 +73,17 @@ def price_segments(
     terms: tuple[tariffs.Term, ...],
     place: Place,
     used: rating.Usage,
+    state: rating.State | None = None,
 ) -> rating.Rated:
-    """This will price usage by given terms, with the taxes of the place."""
+    """This will price usage by given terms, with the taxes of the place; a year's minimum is left to the bill."""
     free = runs.exempt_of(terms, [place.agreement])
     many = {code: np.repeat(mask, len(used.wh)) for code, mask in free.items()}
-    return rating.rate_segments(segments, used, history=_no_history(segments, len(used.wh)), exempt=many)
+    if any(s.plan.export.metering == "NONE" for s in segments):
+        used = replace(used, export_wh=None)  # nobody pays for it
+    return rating.rate_segments(
+        segments, used, history=_no_history(segments, len(used.wh)), exempt=many, state=state,
+        year_to_date=np.full(len(used.wh), _ABOVE_ANY_MINIMUM),
+    )  # fmt: skip
 
 
 def cost_of_usage(
@@ -149,10 +157,12 @@ def year_cents(
     """This will price a year on a tariff document: cents per month, as it was and then for each variant."""
     term = tariffs.Term(date.min, date.max, "", "", document)
     out = []
+    state: rating.State | None = None
     for i, (days, used) in enumerate(year.months):
         wh = np.concatenate([used.wh, *(variant[i].wh for variant in variants)])
         segments = (rating.Segment(days, catalogue.plan_of(document)),)
-        rated = price_segments(segments, (term,), year.place, daily.usage_of(used, wh))
+        rated = price_segments(segments, (term,), year.place, daily.usage_of(used, wh), state)
+        state = rated.state
         out.append([int(cents) for cents in rated.total_cents])
     return tuple(zip(*out, strict=True))
 

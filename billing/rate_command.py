@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from billing import rating, urdb
+from billing import ratebook, rating, urdb
 from billing.rating import exact
 from core import errors, money, periods
 from metering.formats import csv
@@ -27,23 +27,36 @@ def run(
     timezone: str,
     *,
     label: str | None = None,
-    tier_scope: str = "TOTAL_PRORATA",
+    reading: urdb.Reading | None = None,
+    before_kw: Decimal | None = None,
 ) -> dict[str, Any]:
     """This will price the days from `starts_on` (in) to `ends_on` (out), one bill per calendar month.
 
     Gives currency, total, kwh, lines (each component, description, quantity, unit, unit_price, amount: text,
-    so that no digit is lost) and notes. Raises Invalid with a `reason` in words for what cannot be read or
-    priced.
+    so that no digit is lost) and notes. `reading` says how what the tariff leaves open is read; `before_kw` is the
+    highest demand of each month before the reads begin, where a ratchet looks back at them. Raises Invalid with a
+    `reason` in words for what cannot be read or priced.
     """
-    if tier_scope not in ("TOTAL_PRORATA", "PER_PERIOD", "CHRONOLOGICAL"):
-        raise errors.Invalid("tariff.unpriceable", reason=f"{tier_scope} is not a tier scope", where="tier_scope")
     if ends_on <= starts_on:
         raise errors.Invalid("rating.uncovered", reason="the period has no days", where="period")
-    plan = urdb.parse(_text(tariff_path), label=label, tier_scope=tier_scope)  # type: ignore[arg-type]
-    return price(plan, usage_path, starts_on, ends_on, timezone)
+    plan = plan_of(_text(tariff_path), label, reading)
+    return price(plan, usage_path, starts_on, ends_on, timezone, before_kw)
 
 
-def price(plan: rating.Plan, usage_path: str | Path, starts_on: date, ends_on: date, timezone: str) -> dict[str, Any]:
+def plan_of(text: str, label: str | None, reading: urdb.Reading | None) -> rating.Plan:
+    """This will read a tariff, written as URDB or as the ratebook data set has it."""
+    rate = urdb.choose(urdb.load(text), label)
+    return ratebook.plan(rate, reading=reading) if ratebook.is_one(rate) else urdb.plan(rate, reading=reading)
+
+
+def price(
+    plan: rating.Plan,
+    usage_path: str | Path,
+    starts_on: date,
+    ends_on: date,
+    timezone: str,
+    before_kw: Decimal | None = None,
+) -> dict[str, Any]:
     """This will price the reads of a file under a plan, as `run` does; what a bill carries goes to the next."""
     reads = csv.parse(_text(usage_path))
     used = usage_of(reads, timezone)
@@ -59,13 +72,13 @@ def price(plan: rating.Plan, usage_path: str | Path, starts_on: date, ends_on: d
             plan,
             used,
             month,
-            history=_history(plan, used, month),
+            history=_history(plan, used, month, before_kw),
             year_to_date=None if year_to_date is None else np.array([year_to_date]),
             state=state,
         )
         state = rated.state
-        if year_to_date is not None:
-            year_to_date += int(rated.sum_cents(*plan.minimum_over, "minimum")[0])
+        if year_to_date is not None and rated.toward_minimum is not None:
+            year_to_date += int(rated.toward_minimum[0])
         total += int(rated.total_cents[0])
         kwh += rated.kwh()
         when = f"{month.starts_on:%Y-%m}: " if len(months) > 1 else ""
@@ -110,8 +123,10 @@ def months_of(days: periods.Days) -> list[periods.Days]:
     return bills
 
 
-def _history(plan: rating.Plan, used: rating.Usage, month: periods.Days) -> rating.History | None:
-    """Highest demand of the months before, as far back as the file goes."""
+def _history(
+    plan: rating.Plan, used: rating.Usage, month: periods.Days, before_kw: Decimal | None
+) -> rating.History | None:
+    """Highest demand of the months before: as far back as the file goes, and beyond it what was told."""
     ratchet = plan.demand.ratchet if plan.demand is not None else None
     if ratchet is None:
         return None
@@ -125,7 +140,11 @@ def _history(plan: rating.Plan, used: rating.Usage, month: periods.Days) -> rati
             -((used.starts_at - periods.midnight(day, used.timezone)) // step) for day in (days.starts_on, days.ends_on)
         )
         if begin < 0 or end > used.wh.shape[-1]:
-            break
+            if before_kw is None:
+                break
+            months.append((days.starts_on.year, days.starts_on.month))
+            watts.append(exact.whole(Fraction(before_kw) * 1000))
+            continue
         highest = int(used.wh[begin:end].max(initial=0))
         months.append((days.starts_on.year, days.starts_on.month))
         watts.append(exact.whole(Fraction(highest * 60 * 1000, used.per_kwh * used.interval_minutes)))

@@ -184,4 +184,6 @@ def _only(rated: rating.Rated, rows: Ints) -> rating.Rated:
         total_cents=rated.total_cents[rows],
         metered=rated.metered[rows],
         peak_watts=None if rated.peak_watts is None else rated.peak_watts[rows],
+        state=None if rated.state is None else rated.state.only(rows),
+        toward_minimum=None if rated.toward_minimum is None else rated.toward_minimum[rows],
     )

@@ -3,7 +3,7 @@
 Public through `queries.py`.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 
@@ -61,7 +61,7 @@ def forecast_bill(session: Session, *, account_id: int, now: datetime) -> views.
     used = rating.Usage(
         periods.midnight(whole.starts_on, place.timezone), reads.usage.interval_minutes, place.timezone, guess.wh
     )
-    rated = pricing.price(session, place, whole, used)
+    rated = pricing.price(session, place, whole, _with_sent(used, reads.usage, past, whole, place.today))
     so_far = _so_far(session, place, whole)
     sure = so_far.rated.total(0)
     low, likely, high = (max(sure, rated.total(end)) for end in range(3))
@@ -96,6 +96,21 @@ def period_costs(
     return whole, pricing.cost_of_usage(session, account_id=account_id, days=over, now=now)
 
 
+def _with_sent(
+    used: rating.Usage, read: rating.Usage, past: periods.Days, whole: periods.Days, today: date
+) -> rating.Usage:
+    """What a home sends out goes on as it did: the likely course of it, whatever is used."""
+    if read.export_wh is None:
+        return used
+    laid = daily.lay(replace(read, wh=read.export_wh, export_wh=None), past)
+    known = {day: int(wh) for day, wh in zip(past, laid.per_day.tolist(), strict=True)}
+    coming = forecast.forecast(known, whole, today)
+    if coming is None:
+        return used
+    likely = daily.to_come(laid, past, whole, coming).wh[1:2]
+    return replace(used, export_wh=np.repeat(likely, len(used.wh), axis=0))
+
+
 @dataclass(frozen=True)
 class _SoFar:
     """A period up to the newest read: rated with today (0) and without (1)."""
@@ -120,7 +135,13 @@ def _so_far(session: Session, place: pricing.Place, whole: periods.Days) -> _SoF
     wh[end:] = 0  # what has not been read yet has not been used yet
     without = wh.copy()
     without[first:] = 0
-    rated = pricing.price(session, place, days, daily.usage_of(reads.usage, np.stack([wh, without])))
+    usage = daily.usage_of(reads.usage, np.stack([wh, without]))
+    if usage.export_wh is not None:
+        sent = usage.export_wh.copy()
+        sent[:, end:] = 0
+        sent[1, first:] = 0
+        usage = replace(usage, export_wh=sent)
+    rated = pricing.price(session, place, days, usage)
     until = starts_at + end * step if known.size else None
     return _SoFar(rated, until, bool(reads.missing[0, :end].any()))
 

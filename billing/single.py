@@ -7,7 +7,7 @@ import numpy as np
 from sqlalchemy import delete, func, select
 from sqlalchemy.orm import Session
 
-from billing import bulk, chunks, metered, models, rating, runs, tariffs, validations
+from billing import bulk, carried, chunks, metered, models, rating, runs, tariffs, validations
 from core import errors, periods
 from core.accounts import queries as accounts
 
@@ -20,6 +20,7 @@ class Priced:
     days: periods.Days
     terms: tuple[tariffs.Term, ...]
     reads: metered.Metered
+    used: rating.Usage
     rated: rating.Rated
     lines: tuple[rating.Line, ...]
     total_cents: int
@@ -33,10 +34,11 @@ class Priced:
         return bool(self.reads.estimated[0])
 
 
-def price(session: Session, *, agreement: accounts.Agreement, days: periods.Days) -> Priced:
-    """This will price days of an agreement as a bill run would.
+def price(session: Session, *, agreement: accounts.Agreement, days: periods.Days, looking: bool = False) -> Priced:
+    """This will price days of an agreement as a bill run would; `looking` when no bill is made of it.
 
-    NotFound tariff.none when no tariff covers the days; Refused bill.no_reads when nothing at all was read in them.
+    NotFound tariff.none when no tariff covers the days; Refused bill.no_reads when nothing at all was read in them, and
+    bill.carried_unknown when what the bill before hands over may still change.
     """
     terms = tariffs.list_terms(session, agreement_ids=[agreement.id], days=days).get(agreement.id, ())
     own = tuple(t for t in terms if t.starts_on < days.ends_on and t.ends_on > days.starts_on)
@@ -50,19 +52,30 @@ def price(session: Session, *, agreement: accounts.Agreement, days: periods.Days
         raise errors.Refused("bill.no_reads", starts_on=days.starts_on.isoformat(), ends_on=days.ends_on.isoformat())
     free = runs.exempt_of(own, [agreement])
     history = chunks.demand_history(session, np.array([agreement.id]), days, segments)
-    rated = rating.rate_segments(segments, reads.usage, history=history, exempt=free)
+    used, state, year = reads.usage, None, None
+    hashes = chunks.digests(days, own, free, used.wh)
+    if carried.needs(segments):
+        ids, points = np.array([agreement.id]), np.array([agreement.service_point_id])
+        brought = carried.bring(session, agreement_ids=ids, points=points, days=days, segments=segments, used=used)
+        if brought.broken.any() and not looking:
+            raise errors.Refused("bill.carried_unknown")
+        segments = carried.final(segments) if agreement.ends_on == days.ends_on else segments
+        used, state, year = brought.usage, brought.state, brought.year_to_date
+        hashes = brought.mixed(chunks.digests(days, own, free, used.wh))
+    rated = rating.rate_segments(segments, used, history=history, exempt=free, state=state, year_to_date=year)
     return Priced(
         agreement=agreement,
         days=days,
         terms=own,
         reads=reads,
+        used=used,
         rated=rated,
         lines=rated.lines(0),
         total_cents=int(rated.total_cents[0]),
         wh=int(rated.metered[0]) * 1000 // rated.per_kwh,
         peak_watts=None if rated.peak_watts is None else int(rated.peak_watts[0]),
         rounding=segments[0].plan.rounding,
-        input_hash=chunks.digests(days, own, free, reads.usage.wh)[0].decode(),
+        input_hash=hashes[0].decode(),
     )
 
 
@@ -120,6 +133,7 @@ def draft(
         )
         for position, x in enumerate(priced.lines)
     )  # fmt: skip
+    carried.write(session, [(priced.rated, np.array([0]), np.array([bill_id]))])
     session.flush()
     return bill_id
 
@@ -129,7 +143,7 @@ def _findings(session: Session, priced: Priced, *, version: int) -> tuple[str, .
     known = chunks.facts(
         session, agreement_ids=np.array([priced.agreement.id]),
         customer_kind=np.array([priced.agreement.customer_kind]), days=priced.days, read=priced.reads,
-        rows=np.array([0]), used=priced.reads.usage, rated=priced.rated,
+        rows=np.array([0]), used=priced.used, rated=priced.rated,
         versions=np.array([version]), segments=len(priced.terms),
     )  # fmt: skip
     return validations.kept(validations.look(known)[0])

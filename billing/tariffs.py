@@ -118,7 +118,10 @@ def segments(terms: Sequence[Term], days: periods.Days) -> tuple[rating.Segment,
 
 
 def list_on_sale(session: Session, *, customer_kind: str | None, on: date) -> tuple[tuple[models.TariffRow, Any], ...]:
-    """This will list the tariffs on sale on a day with the document in force, by code."""
+    """This will list the tariffs on sale on a day with the document in force, by code.
+
+    Those for homes that send energy out are left out: they are taken up with the second meter.
+    """
     tariff, version = models.TariffRow, models.TariffVersionRow
     query = (
         select(tariff, version.plan)
@@ -126,6 +129,7 @@ def list_on_sale(session: Session, *, customer_kind: str | None, on: date) -> tu
         .where(
             tariff.sold_from <= on,
             or_(tariff.sold_to.is_(None), tariff.sold_to > on),
+            tariff.eligibility["sends_out"].is_(None),
             version.starts_on <= on,
             or_(version.ends_on.is_(None), version.ends_on > on),
         )
@@ -185,13 +189,7 @@ def publish(session: Session, *, document: dict[str, Any], starts_on: date, now:
     """
     sold = document["tariff"]
     code = document["label"]
-    plan = catalogue.plan_of(document)
-    if plan.export.metering != "NONE":  # a run reads deliveries alone, and keeps nothing from one bill to the next
-        raise errors.Invalid(
-            "tariff.unpriceable",
-            reason="bill runs do not settle energy sent out yet: such a plan can be rated, not sold",
-            where="dgrules",
-        )
+    catalogue.plan_of(document)
     row = session.scalars(select(models.TariffRow).where(models.TariffRow.code == code).with_for_update()).one_or_none()
     if row is None:
         row = models.TariffRow(code=code, kind=sold["kind"], customer_kind=sold["customer_kind"], sold_from=starts_on)

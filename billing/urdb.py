@@ -1,14 +1,17 @@
 """Reads a rate of the US Utility Rate Database (JSON, versions 7 and 8) into a plan. Pure.
 
 What the engine cannot price is refused in words, with the place in the file; nothing that costs money is
-skipped. Fields that only describe are left out. What had to be decided is kept in the plan's `notes`.
+skipped. Fields that only describe are left out. What had to be decided is kept in the plan's `notes`: where the
+format is silent, as NREL's SAM decides, unless a `Reading` says otherwise.
 """
 
+import itertools
 import json
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from decimal import Decimal
-from typing import Any, NoReturn
+from typing import Any, Literal, NoReturn
 
 import numpy as np
 
@@ -18,45 +21,87 @@ from core import errors
 _ENDLESS = Decimal("1e30")  # SAM and URDB write "no limit" as 1e38
 _PLACES = 9
 _NOISE = Decimal("1e-12")  # what 64-bit floats leave behind in a price
-_TIER_UNITS: dict[str, terms.TierUnit] = {"kwh": "KWH", "kwh daily": "KWH_DAILY", "kwh/kw": "KWH_PER_KW"}
+_TIER_UNITS: dict[str, terms.TierUnit] = {
+    "kwh": "KWH",
+    "kwh daily": "KWH_DAILY",
+    "kwh/kw": "KWH_PER_KW",
+    "kwh/kw daily": "KWH_PER_KW_DAILY",
+}
 _EXPORT = {
     "net metering": terms.Export("NET_METERING"),
     "net billing instantaneous": terms.Export("NET_BILLING"),
-    "net billing hourly": terms.Export("NET_BILLING", net_minutes=60),
+    "net billing hourly": terms.Export(
+        "NET_BILLING_CREDIT", net_minutes=60, true_up_month=12, credit_applies="NEXT_BILL"
+    ),
     "buy all sell all": terms.Export("BUY_ALL_SELL_ALL"),
 }
+_TIMED = ("NET_BILLING", "NET_BILLING_CREDIT", "BUY_ALL_SELL_ALL")
 
 
-def parse(text: str, *, label: str | None = None, tier_scope: terms.TierScope = "TOTAL_PRORATA") -> terms.Plan:
+@dataclass(frozen=True)
+class Reading:
+    """How what the format leaves open is read.
+
+    `tier_scope` says how steps and periods meet; None is as SAM does: by the month's total, under net billing in the
+    order of time. `daily_charges` are by the day, as the tariff says, or MONTHLY: 365/12 days each month, as SAM's
+    importer has them. `export` stands for a missing rule. `ratchet` takes a month's OWN_IN_FULL, or SHARED: by the
+    percentage of the months looked back at (SAM's importer; it also takes every month, whichever are named).
+    `windows` False takes the reads as they come. `power_factor` turns a price per kVA into one per kW.
+    """
+
+    tier_scope: terms.TierScope | None = None
+    daily_charges: Literal["BY_DAY", "MONTHLY"] = "BY_DAY"
+    export: terms.Metering | None = None
+    ratchet: Literal["OWN_IN_FULL", "SHARED"] = "OWN_IN_FULL"
+    windows: bool = True
+    power_factor: Decimal | None = None
+
+
+SAM = Reading(daily_charges="MONTHLY", export="NET_METERING", ratchet="SHARED", windows=False)
+
+
+def parse(
+    text: str, *, label: str | None = None, tier_scope: terms.TierScope | None = None, reading: Reading | None = None
+) -> terms.Plan:
     """This will read the text of a URDB file: one rate object, or a response with ``items``.
 
-    `label` chooses among several. `tier_scope` says how steps and periods meet, which URDB leaves open; the
-    default is what SAM does. Raises Invalid ``tariff.unpriceable`` with `reason` and `where`.
+    `label` chooses among several. Raises Invalid ``tariff.unpriceable`` with `reason` and `where`.
     """
+    return plan(choose(load(text), label), tier_scope=tier_scope, reading=reading)
+
+
+def load(text: str) -> Any:
+    """This will read JSON with every number exact; Invalid when it is none."""
     try:
         data = json.loads(text, parse_float=Decimal, parse_int=Decimal)
         if isinstance(data, str):  # a response that was written out as one string
             data = json.loads(data, parse_float=Decimal, parse_int=Decimal)
     except (ValueError, RecursionError):
         _refuse("the file is not JSON", "file")
-    return plan(_choose(data, label), tier_scope=tier_scope)
+    return data
 
 
-def plan(rate: Mapping[str, Any], *, tier_scope: terms.TierScope = "TOTAL_PRORATA") -> terms.Plan:
+def plan(
+    rate: Mapping[str, Any], *, tier_scope: terms.TierScope | None = None, reading: Reading | None = None
+) -> terms.Plan:
     """This will turn one rate object into a plan."""
+    read = reading or Reading()
     notes: list[str] = []
     _refuse_extras(rate)
     energy = _energy(rate, notes)
-    demand = _demand(rate, notes)
-    monthly, daily = _per(rate, "fixedchargefirstmeter", "fixedchargeunits", notes)
-    minimum, minimum_daily, minimum_annual = _minimum(rate, notes)
-    rule = _export(rate, energy, notes)
+    demand = _demand(rate, read, notes)
+    monthly, daily = _per(rate, read, "fixedchargefirstmeter", "fixedchargeunits", notes)
+    minimum, minimum_daily, minimum_annual = _minimum(rate, read, notes)
+    rule, energy = _export(rate, read, energy, notes)
     nets = rule.metering not in ("NONE", "BUY_ALL_SELL_ALL")  # bought and sold over two meters, they are two bills
     if nets and (minimum or minimum_daily or minimum_annual):
         notes.append("what is paid for export counts towards the minimum, which the file does not say")
-    scoped = any(len(period.tiers) > 1 for period in energy) and len(energy) > 1
-    if scoped:
-        notes.append(f"steps and periods meet by {tier_scope}, which the file does not say")
+    both = minimum_annual and (minimum or minimum_daily)
+    if both:
+        notes.append("what a monthly minimum adds does not count towards the yearly one, which the file does not say")
+    scope = tier_scope or read.tier_scope or ("CHRONOLOGICAL" if rule.metering in _TIMED else "TOTAL_PRORATA")
+    if any(len(period.tiers) > 1 for period in energy) and len(energy) > 1:
+        notes.append(f"steps and periods meet by {scope}, which the file does not say")
     if _number(rate, "fixedchargeeaaddl", notes):
         notes.append("the charge for further meters is left out: one meter is priced")
     return terms.Plan(
@@ -70,16 +115,18 @@ def plan(rate: Mapping[str, Any], *, tier_scope: terms.TierScope = "TOTAL_PRORAT
         minimum_monthly=minimum,
         minimum_daily=minimum_daily,
         minimum_annual=minimum_annual,
+        annual_minimum_counts="CHARGES" if both else "CHARGES_AND_MINIMUM",
         demand=demand,
         riders=_fuel(rate, notes),
         export=rule,
         minimum_over=("fixed", "energy", "demand", "credit") if nets else ("fixed", "energy", "demand"),
-        tier_scope=tier_scope,
+        tier_scope=scope,
         notes=tuple(dict.fromkeys(notes)),
     )
 
 
-def _choose(data: Any, label: str | None) -> Mapping[str, Any]:
+def choose(data: Any, label: str | None) -> Mapping[str, Any]:
+    """This will pick the one rate of a file, or the one named."""
     items = data.get("items", [data]) if isinstance(data, dict) else data
     if not isinstance(items, list) or not all(isinstance(item, dict) for item in items) or not items:
         _refuse("the file holds no rate", "items")
@@ -102,7 +149,7 @@ def _energy(rate: Mapping[str, Any], notes: list[str]) -> tuple[terms.EnergyPeri
             unit = str(step.get("unit") or "kWh").strip().lower()
             if unit not in _TIER_UNITS:
                 _refuse(f"a step measured in {step.get('unit')} cannot be priced", f"{where}.unit")
-            limit = _limit(step, where, last=t == len(steps) - 1, notes=notes)
+            limit = _limit(step, where, last=t == len(steps) - 1 or _block_ends(steps, t), notes=notes)
             if "rate" not in step and "adj" not in step and "sell" not in step:
                 _refuse("the step has no rate", f"{where}.rate")
             price = _number(step, "rate", notes, where) + _number(step, "adj", notes, where)
@@ -112,29 +159,30 @@ def _energy(rate: Mapping[str, Any], notes: list[str]) -> tuple[terms.EnergyPeri
     return tuple(periods)
 
 
+def _block_ends(steps: Sequence[Mapping[str, Any]], t: int) -> bool:
+    """A step in kWh may be endless where the next is per kW: the block ends it."""
+    own, following = (str(steps[n].get("unit") or "kWh").strip().lower() for n in (t, min(t + 1, len(steps) - 1)))
+    return _TIER_UNITS.get(own) not in terms.PER_KW and _TIER_UNITS.get(following) in terms.PER_KW
+
+
 def _rising(tiers: list[terms.Tier], period: int) -> tuple[terms.Tier, ...]:
-    limits = [tier.limit for tier in tiers if tier.limit is not None]
-    if any(low >= high for low, high in zip([Decimal(0), *limits], limits, strict=False)):
-        _refuse("the limits of the steps do not rise", f"energyratestructure[{period}]")
-    if len({tier.unit for tier in tiers[:-1]}) > 1:
-        _refuse("the steps of one period are measured in different units", f"energyratestructure[{period}]")
+    where = f"energyratestructure[{period}]"
+    if any(tier.unit in terms.PER_KW for tier in tiers[:-1]) and tiers[0].unit not in terms.PER_KW:
+        _refuse("steps that begin in kWh and go on per kW do not say where one ends and the other begins", where)
+    for unit in _TIER_UNITS.values():
+        limits = [tier.limit for tier in tiers if tier.unit == unit and tier.limit is not None]
+        if any(low >= high for low, high in itertools.pairwise([Decimal(0), *limits])):
+            _refuse("the limits of the steps do not rise", where)
     return tuple(tiers)
 
 
-def _demand(rate: Mapping[str, Any], notes: list[str]) -> terms.Demand | None:
-    flat = _ladders(rate, "flatdemandstructure", notes)
-    timed = _ladders(rate, "demandratestructure", notes)
-    paid = [period for period in (*flat, *timed) if any(tier.price for tier in period.tiers)]
-    if not paid:
+def _demand(rate: Mapping[str, Any], read: Reading, notes: list[str]) -> terms.Demand | None:
+    flat = _ladders(rate, read, "flatdemandstructure", ("flatdemandunit",), notes)
+    timed = _ladders(rate, read, "demandratestructure", ("demandrateunit", "demandunits"), notes)
+    ratchet = _ratchet(rate, read, flat, timed, notes)
+    paid = any(tier.price for period in (*flat, *timed) for tier in period.tiers)
+    if not paid and (ratchet is None or not _per_kw(rate)):
         return None
-    for key, structure in (
-        ("flatdemandunit", "flatdemandstructure"),
-        ("demandrateunit", "demandratestructure"),
-        ("demandunits", "demandratestructure"),
-    ):
-        unit = str(rate.get(key) or "kW").strip().lower()
-        if unit != "kw" and _structure(rate, structure):
-            _refuse(f"demand measured in {rate[key]} cannot be priced from energy reads", key)
     window = _number(rate, "demandwindow", notes)
     if window and window != int(window):
         _refuse("the demand window is not whole minutes", "demandwindow")
@@ -145,23 +193,35 @@ def _demand(rate: Mapping[str, Any], notes: list[str]) -> terms.Demand | None:
         periods=timed,
         weekday=_schedule(rate, "demandweekdayschedule", len(timed)) if timed else (),
         weekend=_schedule(rate, "demandweekendschedule", len(timed)) if timed else (),
-        window_minutes=int(window) or None,
-        ratchet=_ratchet(rate, flat, notes),
+        window_minutes=int(window) or None if read.windows else None,
+        ratchet=ratchet,
     )
 
 
-def _ladders(rate: Mapping[str, Any], key: str, notes: list[str]) -> tuple[terms.DemandPeriod, ...]:
+def _per_kw(rate: Mapping[str, Any]) -> bool:
+    steps = [step for period in _structure(rate, "energyratestructure") for step in period]
+    return any(str(step.get("unit") or "").strip().lower().startswith("kwh/kw") for step in steps)
+
+
+def _ladders(
+    rate: Mapping[str, Any], read: Reading, key: str, unit_keys: tuple[str, ...], notes: list[str]
+) -> tuple[terms.DemandPeriod, ...]:
     structure = _structure(rate, key)
+    if not any(_number(step, "rate", []) + _number(step, "adj", []) for steps in structure for step in steps):
+        unit_keys = ()  # what costs nothing may be measured in anything
     out = []
     for p, steps in enumerate(structure):
         tiers = []
         for t, step in enumerate(steps):
             where = f"{key}[{p}][{t}]"
-            unit = str(step.get("unit") or "kW").strip().lower()
-            if unit != "kw":
-                _refuse(f"demand measured in {step['unit']} cannot be priced from energy reads", f"{where}.unit")
+            factor = Decimal(1)
+            for holder, name, place in ((step, "unit", f"{where}.unit"), *((rate, k, k) for k in unit_keys)):
+                factor = min(factor, _power(holder.get(name), read, place))
             limit = _limit(step, where, last=t == len(steps) - 1, notes=notes)
             price = _number(step, "rate", notes, where) + _number(step, "adj", notes, where)
+            if factor != 1:
+                price, limit = _nine(price / factor), None if limit is None else _nine(limit * factor)
+                notes.append(f"kVA are taken as kW at a power factor of {factor}")
             tiers.append(terms.DemandTier(price=price, limit=limit))
         limits = [tier.limit for tier in tiers if tier.limit is not None]
         if any(low >= high for low, high in zip([Decimal(0), *limits], limits, strict=False)):
@@ -171,40 +231,71 @@ def _ladders(rate: Mapping[str, Any], key: str, notes: list[str]) -> tuple[terms
     return tuple(out)
 
 
-def _ratchet(rate: Mapping[str, Any], flat: tuple[terms.DemandPeriod, ...], notes: list[str]) -> terms.Ratchet | None:
+def _power(unit: Any, read: Reading, where: str) -> Decimal:
+    """How many kW one of the unit is."""
+    name = str(unit or "kW").strip().lower()
+    if name == "kw":
+        return Decimal(1)
+    if name == "kva" and read.power_factor is not None:
+        return read.power_factor
+    hint = "; a power factor is needed" if name == "kva" else ""
+    return _refuse(f"demand measured in {unit} cannot be priced from energy reads{hint}", where)
+
+
+def _nine(value: Decimal) -> Decimal:
+    return value.quantize(Decimal(1).scaleb(-_PLACES)).normalize()
+
+
+def _ratchet(
+    rate: Mapping[str, Any],
+    read: Reading,
+    flat: tuple[terms.DemandPeriod, ...],
+    timed: tuple[terms.DemandPeriod, ...],
+    notes: list[str],
+) -> terms.Ratchet | None:
     percent = _share(_number(rate, "lookbackpercent", notes))
     months = int(_number(rate, "lookbackrange", notes))
     of_months = rate.get("lookbackmonths") or []
     chosen = tuple(n + 1 for n, flag in enumerate(of_months) if flag not in (0, False, None))
     if not percent or not (months or chosen):
         return None
-    if not any(tier.price for period in flat for tier in period.tiers):
-        _refuse("looking back at demand is priced for flat demand charges only", "lookbackpercent")
-    return terms.Ratchet(percent=percent, months=months or 11, of_months=chosen)
+    if read.ratchet == "SHARED":
+        every = tuple(range(1, 13))
+        over: tuple[terms.RatchetOver, ...] = ("FLAT", "PERIODS_BY_MONTH", "STEPS")
+        months = 12 if months == 11 else months  # that engine looks back at twelve where eleven are named
+        return terms.Ratchet(percent=percent, months=months, shared_months=every, over=over)
+    if any(tier.price for period in flat for tier in period.tiers):
+        over = ("FLAT",)
+    else:
+        over = ("PERIODS",) if any(tier.price for period in timed for tier in period.tiers) else ("STEPS",)
+        notes.append("looking back goes by the highest demand of a month at any hour, which the file does not say")
+    return terms.Ratchet(percent=percent, months=months or 11, of_months=chosen, over=over)
 
 
-def _minimum(rate: Mapping[str, Any], notes: list[str]) -> tuple[Decimal, Decimal, Decimal]:
+def _minimum(rate: Mapping[str, Any], read: Reading, notes: list[str]) -> tuple[Decimal, Decimal, Decimal]:
     unit = str(rate.get("minchargeunits") or "$/month").strip().lower()
     charge = _number(rate, "mincharge", notes)
     monthly = _number(rate, "minmonthlycharge", notes)
     annual = _number(rate, "annualmincharge", notes)
     if charge and unit not in ("$/month", "$/day", "$/year"):
         _refuse(f"a minimum charge in {rate['minchargeunits']} cannot be priced", "minchargeunits")
+    if unit == "$/day" and read.daily_charges == "MONTHLY":
+        unit, charge = "$/month", _nine(charge * 365 / 12)
     daily = charge if unit == "$/day" else Decimal(0)
     return monthly + (charge if unit == "$/month" else 0), daily, annual + (charge if unit == "$/year" else 0)
 
 
-def _per(rate: Mapping[str, Any], key: str, unit_key: str, notes: list[str]) -> tuple[Decimal, Decimal]:
+def _per(rate: Mapping[str, Any], read: Reading, key: str, unit_key: str, notes: list[str]) -> tuple[Decimal, Decimal]:
     """A fixed charge as (per month, per day)."""
     unit = str(rate.get(unit_key) or "$/month").strip().lower()
     charge = _number(rate, key, notes)
     if not charge or unit == "$/month":
         return charge, Decimal(0)
     if unit == "$/day":
-        return Decimal(0), charge
+        return (Decimal(0), charge) if read.daily_charges == "BY_DAY" else (_nine(charge * 365 / 12), Decimal(0))
     if unit == "$/year":
         notes.append("the yearly fixed charge is spread over twelve months")
-        return (charge / 12).quantize(Decimal(1).scaleb(-_PLACES)), Decimal(0)
+        return _nine(charge / 12), Decimal(0)
     return _refuse(f"a fixed charge in {rate[unit_key]} cannot be priced", unit_key)
 
 
@@ -220,17 +311,30 @@ def _fuel(rate: Mapping[str, Any], notes: list[str]) -> tuple[terms.Rider, ...]:
     return tuple(riders)
 
 
-def _export(rate: Mapping[str, Any], energy: tuple[terms.EnergyPeriod, ...], notes: list[str]) -> terms.Export:
+def _export(
+    rate: Mapping[str, Any], read: Reading, energy: tuple[terms.EnergyPeriod, ...], notes: list[str]
+) -> tuple[terms.Export, tuple[terms.EnergyPeriod, ...]]:
+    """What becomes of export; where it is paid for and a price is missing, that price is nothing."""
     rules = str(rate.get("dgrules") or "").strip().lower()
     if not rules and rate.get("usenetmetering"):
         rules = "net metering"
-    if not rules and any(tier.sell for period in energy for tier in period.tiers):
+    if not rules and read.export is None and any(tier.sell for period in energy for tier in period.tiers):
         rules = "net billing instantaneous"
     if rules and rules not in _EXPORT:
         _refuse(f"export under {rate['dgrules']} cannot be priced", "dgrules")
-    if rules == "net metering":
-        notes.append("a surplus of kWh is carried period by period, and never settled: the file does not say when")
-    return _EXPORT.get(rules, terms.Export())
+    rule = _EXPORT.get(rules, terms.Export(read.export or "NONE"))
+    if rule.metering == "NET_METERING":
+        notes.append("a surplus of kWh is carried to the next bill, and never settled: the file does not say when")
+        if len(energy) > 1:
+            notes.append("it is carried to the period at the same time of day, which the file does not say")
+            rule = replace(rule, carry_by="TIME_OF_DAY")
+    if rule.metering == "NET_BILLING_CREDIT":
+        notes.append("credits are carried to the next bill, and paid out in December, which the file does not say")
+        rule = rule if read.windows else replace(rule, net_minutes=None)
+    if rule.metering not in ("NONE", "NET_METERING") and any(t.sell is None for p in energy for t in p.tiers):
+        notes.append("where the file gives no price for export, nothing is paid")
+        energy = tuple(replace(p, tiers=tuple(replace(t, sell=t.sell or Decimal(0)) for t in p.tiers)) for p in energy)
+    return rule, energy
 
 
 def _refuse_extras(rate: Mapping[str, Any]) -> None:
@@ -281,7 +385,7 @@ def _limit(step: Mapping[str, Any], where: str, *, last: bool, notes: list[str])
     if limit is not None and limit >= _ENDLESS:
         limit = None
     if last and limit is not None:
-        _refuse(f"there is no price beyond {limit.normalize():f}", f"{where}.max")
+        notes.append(f"{where} ends at {limit.normalize():f}: beyond it there is no price, and such use is refused")
     if not last and limit is None:
         _refuse("a step before the last has no limit", f"{where}.max")
     return limit

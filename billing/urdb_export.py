@@ -11,7 +11,12 @@ from typing import Any
 
 from billing.rating import terms
 
-_UNITS = {"KWH": "kWh", "KWH_DAILY": "kWh daily", "KWH_PER_KW": "kWh/kW"}
+_UNITS = {
+    "KWH": "kWh",
+    "KWH_DAILY": "kWh daily",
+    "KWH_PER_KW": "kWh/kW",
+    "KWH_PER_KW_DAILY": "kWh/kW daily",
+}
 _RULES = {
     "NET_METERING": "Net Metering",
     "NET_METERING_CREDIT": "Net Metering",
@@ -95,6 +100,7 @@ def _ours(plan: terms.Plan) -> dict[str, Any]:
         "prorates": list(plan.prorates),
         "rounding": plan.rounding,
         "minimum_over": list(plan.minimum_over),
+        "annual_minimum_counts": plan.annual_minimum_counts,
         "riders": [_rider(rider) for rider in plan.riders],
         "taxes": [_tax(tax) for tax in plan.taxes],
         "holidays": {
@@ -111,6 +117,8 @@ def _ours(plan: terms.Plan) -> dict[str, Any]:
             "credit_over": list(plan.export.credit_over),
             "credit_applies": plan.export.credit_applies,
             "credits_expire": plan.export.credits_expire,
+            "carry_by": plan.export.carry_by,
+            "settlement": plan.export.settlement,
         },
     }
     if plan.proration_window is not None:
@@ -118,6 +126,13 @@ def _ours(plan: terms.Plan) -> dict[str, Any]:
     if plan.demand is not None:
         out["demand_period_names"] = [period.name for period in plan.demand.periods]
         out["demand_minimum_kw"] = str(plan.demand.minimum_kw)
+        if plan.demand.ratchet is not None:
+            ratchet = plan.demand.ratchet
+            out["ratchet"] = {
+                "percents": [str(percent) for percent in ratchet.percents],
+                "shared_months": list(ratchet.shared_months),
+                "over": list(ratchet.over),
+            }
     if plan.index is not None:
         index = plan.index
         out["index"] = {"code": index.code, "multiplier": str(index.multiplier), "adder": str(index.adder)}

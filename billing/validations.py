@@ -100,7 +100,7 @@ def _watts(f: Facts) -> Ints:
 
 CHECKS: tuple[Check, ...] = (
     # what is owed
-    Check("NEGATIVE_BILL", "ERROR", lambda f: f.total_cents < 0),
+    Check("NEGATIVE_BILL", "ERROR", lambda f: f.total_cents - f.of("credit") < 0),
     Check("TOTAL_DIFFERS", "ERROR", lambda f: f.total_cents != sum(f.cents.values(), np.zeros_like(f.total_cents))),
     Check("NO_LINES", "ERROR", lambda f: f.lines == 0),
     Check("HIGH_BILL", "ERROR", _high),

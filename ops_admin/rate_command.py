@@ -1,13 +1,15 @@
 """`wattline rate`: what a file of reads costs under a URDB tariff. Needs neither database nor settings."""
 
 import json
+from dataclasses import replace
 from datetime import date, datetime
+from decimal import Decimal
 from pathlib import Path
 from zoneinfo import ZoneInfoNotFoundError
 
 import click
 
-from billing import rate_command
+from billing import rate_command, urdb
 from core import errors, periods
 
 _CANNOT = 2
@@ -22,11 +24,19 @@ _CANNOT = 2
 @click.option("--label", default=None, help="Which rate, where the file holds several.")
 @click.option(
     "--tier-scope",
-    default="total_prorata",
+    default=None,
     type=click.Choice(["total_prorata", "per_period", "chronological"]),
-    show_default=True,
-    help="How steps and time-of-use periods meet; URDB does not say.",
+    help="How steps and time-of-use periods meet, which URDB does not say; without it, as SAM has it.",
 )
+@click.option(
+    "--export",
+    default=None,
+    type=click.Choice(["net_metering", "net_metering_credit", "net_billing", "net_billing_credit", "buy_all_sell_all"]),
+    help="What becomes of energy sent out, where the tariff does not say.",
+)
+@click.option("--power-factor", default=None, type=float, help="To price demand in kVA.")
+@click.option("--demand-before", default=None, type=float, help="kW of each month before the reads, for a ratchet.")
+@click.option("--as-sam", is_flag=True, help="Read all that NREL's SAM reads in its own way as it does.")
 @click.option("--json", "as_json", is_flag=True, help="Print the bill as JSON.")
 def rate(
     tariff: Path,
@@ -35,12 +45,21 @@ def rate(
     ends_on: datetime,
     timezone: str,
     label: str | None,
-    tier_scope: str,
+    tier_scope: str | None,
+    export: str | None,
+    power_factor: float | None,
+    demand_before: float | None,
+    as_sam: bool,
     as_json: bool,
 ) -> None:
     """Price the reads of a file under a URDB tariff."""
     try:
         known_zone(timezone)
+        reading = urdb.SAM if as_sam else urdb.Reading()
+        given = {"tier_scope": tier_scope and tier_scope.upper(), "export": export and export.upper()}
+        reading = replace(reading, **{key: value for key, value in given.items() if value})  # type: ignore[arg-type]
+        if power_factor is not None:
+            reading = replace(reading, power_factor=_factor(power_factor))
         bill = rate_command.run(
             tariff,
             usage,
@@ -48,7 +67,8 @@ def rate(
             _day(ends_on),
             timezone,
             label=label,
-            tier_scope=tier_scope.upper(),
+            reading=reading,
+            before_kw=None if demand_before is None else Decimal(str(demand_before)),
         )
     except errors.Invalid as exc:
         click.echo(f"cannot price: {words(exc)}", err=True)
@@ -56,6 +76,14 @@ def rate(
     for note in bill.pop("notes"):
         click.echo(f"note: {note}", err=True)
     click.echo(json.dumps(bill, indent=2) if as_json else _table(bill))
+
+
+def _factor(value: float) -> Decimal:
+    if not 0 < value <= 1:
+        raise errors.Invalid(
+            "tariff.unpriceable", reason="a power factor lies above 0 and up to 1", where="--power-factor"
+        )
+    return Decimal(str(value))
 
 
 def words(exc: errors.Invalid) -> str:

@@ -12,7 +12,8 @@ from billing.rating import exact, scene, terms, usage
 from core import errors
 
 Ints = NDArray[np.int64]
-_SETTLES = ("credit.true_up", "credit.paid_out")
+_PAID_OUT = ("credit.paid_out",)
+_SETTLES = ("credit.true_up", *_PAID_OUT)
 
 
 def fixed(s: scene.Scene) -> list[usage.Column]:
@@ -73,8 +74,10 @@ def minimum(
     scenes: Sequence[scene.Scene],
     lines: Sequence[usage.Column],
     year_to_date: Ints | None,
-) -> list[usage.Column]:
+) -> tuple[list[usage.Column], Ints]:
     """This will lift the whole bill to its minimum, and in the bill of 31 December the year to its own.
+
+    Gives the lines, and the cents with which the bill counts towards the year's.
 
     Each segment brings its plan's minimum for its days; the last one's plan says which components count.
     """
@@ -87,14 +90,16 @@ def minimum(
         Fraction(0),
     )
     # a credit beyond the charges does not raise the minimum, and the year's settlement is no part of the month
-    reached = np.maximum(_sum(s, [line for line in lines if line.code not in _SETTLES], s.plan.minimum_over), 0)
+    settles = _SETTLES if s.plan.export.settlement == "PAID" else _PAID_OUT
+    reached = np.maximum(_sum(s, [line for line in lines if line.code not in settles], s.plan.minimum_over), 0)
     # a plan without a minimum may owe the customer: credit for export, or a discount, is not lifted to nothing
     lacking = np.maximum(_cents(s, least) - reached, 0) if least else np.zeros_like(reached)
     out = [_lift(least, lacking, "minimum", "Minimum charge", "month")]
+    counts = reached + lacking if s.plan.annual_minimum_counts == "CHARGES_AND_MINIMUM" else reached
     annual = Fraction(s.plan.minimum_annual)
     if annual and date(s.whole.starts_on.year, 12, 31) in s.whole:
         before = year_to_date
-        if before is None and (reached + lacking >= _cents(s, annual)).all():
+        if before is None and (counts >= _cents(s, annual)).all():
             before = np.zeros_like(reached)  # this bill alone is above it
         if before is None:
             raise errors.Invalid(
@@ -102,9 +107,9 @@ def minimum(
                 reason="an annual minimum needs what was charged from 1 January on",
                 where="minimum_annual",
             )
-        short = np.maximum(_cents(s, annual) - before - reached - lacking, 0)
+        short = np.maximum(_cents(s, annual) - before - counts, 0)
         out.append(_lift(annual, short, "minimum.annual", "Annual minimum charge", "year"))
-    return [column for column in out if column.present.any()]
+    return [column for column in out if column.present.any()], counts
 
 
 def _cents(s: scene.Scene, amount: Fraction) -> int:

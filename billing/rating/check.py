@@ -4,6 +4,7 @@ import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from decimal import Decimal
 from functools import lru_cache
 
 import numpy as np
@@ -78,9 +79,7 @@ def terms_of(plan: terms.Plan) -> None:
     _schedule(plan.weekday, len(plan.energy), "weekday")
     _schedule(plan.weekend, len(plan.energy), "weekend")
     for number, period in enumerate(plan.energy):
-        _ladder([tier.limit for tier in period.tiers], f"energy[{number}]")
-        if len({tier.unit for tier in period.tiers[:-1]}) > 1:
-            _refuse("its steps are in two units", f"energy[{number}]")
+        _steps(period, f"energy[{number}]")
     if plan.demand is not None:
         _demand(plan.demand)
     if (
@@ -94,6 +93,8 @@ def terms_of(plan: terms.Plan) -> None:
         < 0
     ):
         _refuse("a fixed or minimum charge is below zero", "fixed")
+    if plan.export.metering.startswith("NET_METERING") and plan.tier_scope == "CHRONOLOGICAL" and _tiered(plan):
+        _refuse("use that is netted over a bill has no order in time, so it cannot fill steps by it", "tier_scope")
     if plan.export.true_up_month is not None and not 1 <= plan.export.true_up_month <= 12:
         _refuse("the month of the settlement is none of the twelve", "export.true_up_month")
     if plan.export.metering.startswith("NET_METERING") and plan.index is not None:
@@ -106,6 +107,25 @@ def terms_of(plan: terms.Plan) -> None:
             _refuse("a tax cannot stand on taxes", f"taxes[{tax.code}]")
 
 
+def _tiered(plan: terms.Plan) -> bool:
+    return any(len(period.tiers) > 1 for period in plan.energy)
+
+
+def _steps(period: terms.EnergyPeriod, where: str) -> None:
+    """Limits rise among those of one unit; whether two units rise together, only the days and the demand can say."""
+    tiers = period.tiers
+    per_kw = [tier.unit in terms.PER_KW for tier in tiers]
+    if any(per_kw[:-1]) and not per_kw[0]:
+        _refuse("steps that begin in kWh and go on per kW do not say where one ends and the other begins", where)
+    for number, tier in enumerate(tiers[:-1]):
+        if tier.limit is None and (per_kw[number] or not per_kw[number + 1]):
+            _refuse("only the last step, or the last of a block, may be without a limit", where)
+    for unit in dict.fromkeys(tier.unit for tier in tiers):
+        limits = [tier.limit for tier in tiers if tier.unit == unit and tier.limit is not None]
+        if any(low >= high for low, high in itertools.pairwise([Decimal(0), *limits])):
+            _refuse("the limits of its steps do not rise", where)
+
+
 def _demand(demand: terms.Demand) -> None:
     for where, ladders in (("flat", demand.flat), ("periods", demand.periods)):
         for number, period in enumerate(ladders):
@@ -114,6 +134,8 @@ def _demand(demand: terms.Demand) -> None:
         len(demand.flat_months) != 12 or not all(0 <= i < len(demand.flat) for i in demand.flat_months)
     ):
         _refuse("its months point at no price", "demand.flat_months")
+    if demand.ratchet is not None and len(demand.ratchet.percents) not in (0, 12):
+        _refuse("a ratchet by the month looked back at has twelve percentages", "demand.ratchet")
     if demand.periods:
         _schedule(demand.weekday, len(demand.periods), "demand.weekday")
         _schedule(demand.weekend, len(demand.periods), "demand.weekend")
@@ -130,8 +152,8 @@ def _ladder(limits: Sequence[object], where: str) -> None:
     if not limits:
         _refuse("it has no steps", where)
     tops = [limit for limit in limits if limit is not None]
-    if limits[-1] is not None or len(tops) != len(limits) - 1:
-        _refuse("only the last step may, and must, be without a limit", where)
+    if None in limits[:-1]:
+        _refuse("only the last step may be without a limit", where)
     if any(low >= high for low, high in itertools.pairwise([0, *tops])):  # type: ignore[operator]
         _refuse("the limits of its steps do not rise", where)
 

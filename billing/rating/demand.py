@@ -1,5 +1,6 @@
 """Demand: what is paid for the highest average power of an interval."""
 
+from dataclasses import dataclass
 from fractions import Fraction
 
 import numpy as np
@@ -11,6 +12,28 @@ from core import errors, periods
 Ints = NDArray[np.int64]
 
 
+@dataclass(frozen=True)
+class Power:
+    """A demand for each account: `watts` / `scale` is kW, exactly."""
+
+    watts: Ints
+    scale: int
+
+
+def of_steps(s: scene.Scene, history: usage.History | None) -> Power:
+    """This will give the demand that energy steps per kW grow with: the highest of the reads, or what a ratchet over
+    steps makes of it. Zero where the plan has no such steps.
+    """
+    scale = s.per_kwh * s.interval_minutes
+    if not any(tier.unit in terms.PER_KW for period in s.plan.energy for tier in period.tiers):
+        return Power(np.zeros(s.n, dtype=np.int64), scale)
+    demand = s.plan.demand
+    if demand is None or demand.ratchet is None or "STEPS" not in demand.ratchet.over:
+        return Power(_highest(s.wh * 60), scale)
+    own = _own(s, demand, s.wh * 60, np.arange(s.wh.shape[1]), s.pieces)
+    return Power(np.maximum(own, _ratcheted(s, demand, history, scale)), scale)
+
+
 def columns(s: scene.Scene, demand: terms.Demand, history: usage.History | None) -> tuple[list[usage.Column], Ints]:
     """This will give the demand lines, and the highest demand of the segment in whole watts."""
     energy, index_of = _windows(s, demand)
@@ -19,7 +42,7 @@ def columns(s: scene.Scene, demand: terms.Demand, history: usage.History | None)
     power = energy * 60
     lines = _flat(s, demand, history, power, index_of, scale) if demand.flat else []
     if demand.periods:
-        lines += _by_period(s, demand, power, index_of, scale)
+        lines += _by_period(s, demand, history, power, index_of, scale)
     return lines, exact.divide(_highest(power), 1000, scale, "HALF_UP")
 
 
@@ -34,19 +57,28 @@ def _flat(
     """One ladder per season: a bill that crosses a season has a highest demand, and a share of the month, in
     each.
     """
-    floor = _ratcheted(s, demand, history, scale)
+    floor = _least(s, demand, history, scale, "FLAT")
     lines: list[usage.Column] = []
     for number in dict.fromkeys(demand.flat_months[piece.starts_on.month - 1] for piece in s.pieces):
         pieces = tuple(p for p in s.pieces if demand.flat_months[p.starts_on.month - 1] == number)
-        months = [piece.starts_on.month - 1 for piece in pieces]
-        highest = np.maximum(_highest(power[:, np.isin(s.grid.month[index_of], months)]), floor)
+        highest = np.maximum(_own(s, demand, power, index_of, pieces), floor)
         lines += _ladder(s, "demand.flat", "Demand", demand.flat[number], highest, scale, pieces)
     return lines
 
 
-def _by_period(s: scene.Scene, demand: terms.Demand, power: Ints, index_of: Ints, scale: int) -> list[usage.Column]:
+def _by_period(
+    s: scene.Scene,
+    demand: terms.Demand,
+    history: usage.History | None,
+    power: Ints,
+    index_of: Ints,
+    scale: int,
+) -> list[usage.Column]:
     of_interval = calendar.period_index(s.grid, demand.weekday, demand.weekend, s.plan.holidays)[index_of]
-    least = np.full(s.n, _kw(demand.minimum_kw, scale))
+    by_month = demand.ratchet is not None and "PERIODS_BY_MONTH" in demand.ratchet.over
+    least = _least(s, demand, history, scale, "PERIODS_BY_MONTH" if by_month else "PERIODS")
+    if by_month:
+        least = np.maximum(least, _own(s, demand, power, index_of, s.pieces))
     lines: list[usage.Column] = []
     for number, period in enumerate(demand.periods):
         inside = of_interval == number
@@ -57,7 +89,7 @@ def _by_period(s: scene.Scene, demand: terms.Demand, power: Ints, index_of: Ints
         )
         if not inside.any() or not pieces:
             continue
-        highest = np.maximum(_highest(power[:, inside]), least)
+        highest = least if by_month else np.maximum(_highest(power[:, inside]), least)
         lines += _ladder(s, "demand.period", "Demand", period, highest, scale, pieces)
     return lines
 
@@ -72,6 +104,12 @@ def _ladder(
     pieces: scene.Pieces,
 ) -> list[usage.Column]:
     tops = tuple(_kw(tier.limit, scale) for tier in period.tiers if tier.limit is not None)
+    if period.tiers[-1].limit is not None:
+        if (highest > tops[-1]).any():
+            raise errors.Invalid(
+                "rating.terms", reason="demand goes beyond the last step, and the tariff has no price there", where=code
+            )
+        tops = tops[:-1]
     filled = exact.steps(highest, np.array([tops], dtype=np.int64).reshape(1, len(tops)))
     share = s.factor("demand", pieces)
     several = len(period.tiers) > 1
@@ -115,11 +153,34 @@ def _windows(s: scene.Scene, demand: terms.Demand) -> tuple[Ints, Ints]:
     return s.wh[:, :whole].reshape(s.n, -1, each).sum(axis=2), np.arange(0, whole, each)
 
 
+def _own(s: scene.Scene, demand: terms.Demand, power: Ints, index_of: Ints, pieces: scene.Pieces) -> Ints:
+    """The highest demand of some months of the segment; months that a ratchet shares count by their percentage."""
+    ratchet = demand.ratchet
+    month_of = s.grid.month[index_of]
+    months = sorted({piece.starts_on.month for piece in pieces})
+    shared = [m for m in months if ratchet is not None and m in ratchet.shared_months]
+    highest = _highest(power[:, np.isin(month_of, [m - 1 for m in months if m not in shared])])
+    for month in shared:
+        assert ratchet is not None
+        share = Fraction(ratchet.share(month)) / 100
+        own = exact.divide(_highest(power[:, month_of == month - 1]), share.numerator, share.denominator, "HALF_UP")
+        highest = np.maximum(highest, own)
+    return highest
+
+
+def _least(
+    s: scene.Scene, demand: terms.Demand, history: usage.History | None, scale: int, over: terms.RatchetOver
+) -> Ints:
+    if demand.ratchet is not None and over in demand.ratchet.over:
+        return _ratcheted(s, demand, history, scale)
+    return np.full(s.n, _kw(demand.minimum_kw, scale))
+
+
 def _ratcheted(s: scene.Scene, demand: terms.Demand, history: usage.History | None, scale: int) -> Ints:
     """The least demand that is billed: the tariff's minimum, or a share of an earlier month's."""
     least = np.full(s.n, _kw(demand.minimum_kw, scale))
     ratchet = demand.ratchet
-    if ratchet is None or ratchet.percent == 0 or ratchet.months == 0:
+    if ratchet is None or ratchet.months == 0 or not any(ratchet.percents or (ratchet.percent,)):
         return least
     wanted = _months_before(s.whole, ratchet)
     missing = [month for month in wanted if history is None or month not in history.months]
@@ -130,12 +191,11 @@ def _ratcheted(s: scene.Scene, demand: terms.Demand, history: usage.History | No
             + ", ".join(f"{year}-{month:02d}" for year, month in missing),
             where="demand.ratchet",
         )
-    if not wanted:
-        return least
-    earlier = np.maximum(history.watts[:, [history.months.index(month) for month in wanted]].max(axis=1), 0)
-    share = Fraction(ratchet.percent) / 100 * Fraction(scale, 1000)
-    billed: Ints = np.maximum(least, exact.divide(earlier, share.numerator, share.denominator, "HALF_UP"))
-    return billed
+    for year, month in wanted:
+        earlier = np.maximum(history.watts[:, history.months.index((year, month))], 0)
+        share = Fraction(ratchet.share(month)) / 100 * Fraction(scale, 1000)
+        least = np.maximum(least, exact.divide(earlier, share.numerator, share.denominator, "HALF_UP"))
+    return least
 
 
 def _months_before(whole: periods.Days, ratchet: terms.Ratchet) -> list[tuple[int, int]]:

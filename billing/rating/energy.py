@@ -5,19 +5,21 @@ from fractions import Fraction
 import numpy as np
 from numpy.typing import NDArray
 
-from billing.rating import calendar, exact, scene, terms, usage
+from billing.rating import calendar, demand, exact, scene, terms, usage
 from core import errors, periods
 
 Ints = NDArray[np.int64]
-Limits = tuple[tuple[Fraction, terms.TierUnit], ...]
+Limits = tuple[tuple[Fraction | None, terms.TierUnit], ...]
+_ENDLESS = 2**60  # grains: more than anybody uses
 
 
-def columns(s: scene.Scene, netted: Ints | None = None) -> list[usage.Column]:
+def columns(s: scene.Scene, power: demand.Power, netted: Ints | None = None) -> list[usage.Column]:
     """This will give one line per period and step that was used; their quantities sum to what was metered.
 
-    `netted` [n, periods] stands for the reads where export was set off against them.
+    `netted` [n, periods] stands for the reads where export was set off against them; `power` is the demand that
+    steps per kW grow with.
     """
-    quantities = _quantities(s) if netted is None else _netted_quantities(s, netted)
+    quantities = fill(s, power) if netted is None else fill_netted(s, netted, power)
     lines: list[usage.Column] = []
     for number, period in enumerate(s.plan.energy):
         for step, tier in enumerate(period.tiers):
@@ -41,51 +43,65 @@ def columns(s: scene.Scene, netted: Ints | None = None) -> list[usage.Column]:
     return lines
 
 
-def _quantities(s: scene.Scene) -> Ints:
-    """[n, periods, steps] in grains of a kWh."""
+def fill(s: scene.Scene, power: demand.Power) -> Ints:
+    """This will sort the reads into periods and steps: [n, periods, steps] in grains of a kWh."""
     plan = s.plan
-    index = index_of(s)
-    deepest = max(len(period.tiers) for period in plan.energy)
-    filled = np.zeros((s.n, len(plan.energy), deepest), dtype=np.int64)
-    if deepest == 1:
-        filled[:, :, 0] = by_period(s.wh, index, len(plan.energy))
-    elif plan.tier_scope == "PER_PERIOD":
-        used = by_period(s.wh, index, len(plan.energy))
-        for number, period in enumerate(plan.energy):
-            own = tuple(piece for piece in s.pieces if number in _active(plan, piece))
-            tops = _tops(s, _limits(period), own or s.pieces)
-            filled[:, number, : tops.shape[1] + 1] = exact.steps(used[:, number], tops)
-    else:
-        for limits, pieces in _ladders(s):
-            span = s.between(periods.Days(pieces[0].starts_on, pieces[-1].ends_on))
-            tops = _tops(s, limits, pieces)
-            share = _prorata if plan.tier_scope == "TOTAL_PRORATA" else _chronological
-            part = share(s.wh[:, span], index[span], len(plan.energy), tops)
-            filled[:, :, : tops.shape[1] + 1] += part
+    index, count = index_of(s), len(plan.energy)
+    if _plain(plan):
+        return by_period(s.wh, index, count)[:, :, None]
+    if plan.tier_scope == "PER_PERIOD":
+        return _each_its_own(s, by_period(s.wh, index, count), power)
+    filled = np.zeros((s.n, count, _deepest(plan)), dtype=np.int64)
+    share = _prorata if plan.tier_scope == "TOTAL_PRORATA" else _chronological
+    for limits, pieces in _ladders(s):
+        span = s.between(periods.Days(pieces[0].starts_on, pieces[-1].ends_on))
+        tops = _tops(s, limits, pieces, power)
+        _within(s.wh[:, span].sum(axis=1), tops)
+        part = share(s.wh[:, span], index[span], count, tops[:, :-1])
+        filled[:, :, : tops.shape[1]] += part
     return filled
 
 
-def _netted_quantities(s: scene.Scene, used: Ints) -> Ints:
-    """Steps of what net metering leaves: known by period alone, so one set of limits must hold."""
+def fill_netted(s: scene.Scene, used: Ints, power: demand.Power) -> Ints:
+    """This will sort what net metering leaves into steps: it is known by period alone, so one set of limits must
+    hold.
+    """
     plan = s.plan
-    deepest = max(len(period.tiers) for period in plan.energy)
-    filled = np.zeros((s.n, len(plan.energy), deepest), dtype=np.int64)
-    if deepest == 1:
-        filled[:, :, 0] = used
-    elif plan.tier_scope == "PER_PERIOD":
-        for number, period in enumerate(plan.energy):
-            own = tuple(piece for piece in s.pieces if number in _active(plan, piece))
-            tops = _tops(s, _limits(period), own or s.pieces)
-            filled[:, number, : tops.shape[1] + 1] = exact.steps(used[:, number], tops)
-    elif plan.tier_scope == "TOTAL_PRORATA" and len(ladders := _ladders(s)) == 1:
-        tops = _tops(s, *ladders[0])
-        filled[:, :, : tops.shape[1] + 1] = exact.spread(used, exact.steps(used.sum(axis=1), tops))
-    else:
-        raise errors.Invalid(
-            "rating.terms",
-            reason="net metering knows the use of a bill by period only, which cannot fill these steps",
-            where="tier_scope" if plan.tier_scope == "CHRONOLOGICAL" else "energy",
-        )
+    if _plain(plan):
+        return used[:, :, None]
+    if plan.tier_scope == "PER_PERIOD":
+        return _each_its_own(s, used, power)
+    if plan.tier_scope == "TOTAL_PRORATA" and len(ladders := _ladders(s)) == 1:
+        tops = _tops(s, *ladders[0], power)
+        total = used.sum(axis=1)
+        _within(total, tops)
+        filled = np.zeros((s.n, len(plan.energy), _deepest(plan)), dtype=np.int64)
+        filled[:, :, : tops.shape[1]] = exact.spread(used, exact.steps(total, tops[:, :-1]))
+        return filled
+    raise errors.Invalid(
+        "rating.terms",
+        reason="net metering knows the use of a bill by period only, which cannot fill these steps",
+        where="tier_scope" if plan.tier_scope == "CHRONOLOGICAL" else "energy",
+    )
+
+
+def _plain(plan: terms.Plan) -> bool:
+    return all(len(period.tiers) == 1 and period.tiers[0].limit is None for period in plan.energy)
+
+
+def _deepest(plan: terms.Plan) -> int:
+    return max(len(period.tiers) for period in plan.energy)
+
+
+def _each_its_own(s: scene.Scene, used: Ints, power: demand.Power) -> Ints:
+    """A ladder for each period, for the days on which it is in force."""
+    plan = s.plan
+    filled = np.zeros((s.n, len(plan.energy), _deepest(plan)), dtype=np.int64)
+    for number, period in enumerate(plan.energy):
+        own = tuple(piece for piece in s.pieces if number in _active(plan, piece))
+        tops = _tops(s, _limits(period), own or s.pieces, power)
+        _within(used[:, number], tops)
+        filled[:, number, : tops.shape[1]] = exact.steps(used[:, number], tops[:, :-1])
     return filled
 
 
@@ -133,21 +149,53 @@ def _active(plan: terms.Plan, piece: periods.Days) -> set[int]:
 
 
 def _limits(period: terms.EnergyPeriod) -> Limits:
-    return tuple((Fraction(tier.limit), tier.unit) for tier in period.tiers if tier.limit is not None)
+    """The limits of a period's steps; where there is none, the unit does not matter."""
+    last = len(period.tiers) - 1
+    return tuple(
+        (None, "KWH") if tier.limit is None and n == last and tier.unit not in terms.PER_KW
+        else (None if tier.limit is None else Fraction(tier.limit), tier.unit)
+        for n, tier in enumerate(period.tiers)
+    )  # fmt: skip
 
 
-def _tops(s: scene.Scene, limits: Limits, pieces: scene.Pieces) -> Ints:
-    """Limits in whole grains for the days of the pieces, halves up: [1, m], or [n, m] where they go by
-    demand.
+def _tops(s: scene.Scene, limits: Limits, pieces: scene.Pieces, power: demand.Power) -> Ints:
+    """Tops of all steps in whole grains for the days of the pieces, halves up: [1, m], or [n, m] where they go by
+    demand. A top never lies below the one before: such a step is not used.
     """
     days = sum(len(piece) for piece in pieces)
     months = s.factor("tiers", pieces)
-    if any(unit == "KWH_PER_KW" for _, unit in limits):
-        highest = s.wh.max(axis=1, initial=0)  # in grains an interval; x 60 / minutes is grains an hour
-        ratios = [limit * months * Fraction(60, s.interval_minutes) for limit, _ in limits]
-        return np.stack([exact.divide(highest, r.numerator, r.denominator, "HALF_UP") for r in ratios], axis=1)
-    tops = [exact.whole(limit * s.per_kwh * (days if unit == "KWH_DAILY" else months)) for limit, unit in limits]
-    return np.array([tops], dtype=np.int64).reshape(1, len(limits))
+    many = s.n if any(unit in terms.PER_KW for _, unit in limits) else 1
+    block = np.full(many, _ENDLESS, dtype=np.int64)
+    below = np.zeros(many, dtype=np.int64)
+    out = []
+    for number, (limit, unit) in enumerate(limits):
+        counts = Fraction(days) if unit in ("KWH_DAILY", "KWH_PER_KW_DAILY") else months
+        if unit in terms.PER_KW:
+            block = np.full(many, _ENDLESS, dtype=np.int64)
+            if limit is not None:
+                hours = limit * counts * s.per_kwh
+                block = exact.divide(power.watts, hours.numerator, hours.denominator * power.scale, "HALF_UP")
+            top = below if opens_block(limits, number) else block
+        else:
+            top = np.minimum(block, _ENDLESS if limit is None else exact.whole(limit * s.per_kwh * counts))
+        below = np.maximum(below, top)
+        out.append(below)
+    return np.stack(out, axis=1)
+
+
+def opens_block(limits: Limits, number: int) -> bool:
+    """This will say whether a step per kW only opens a block, whose steps in kWh follow."""
+    after = limits[number + 1 :]
+    if not after or after[0][1] in terms.PER_KW:
+        return False
+    return not (len(after) == 1 and after[0][0] is None)  # "and the rest" is no block
+
+
+def _within(used: Ints, tops: Ints) -> None:
+    if (used > tops[:, -1]).any():
+        raise errors.Invalid(
+            "rating.terms", reason="use goes beyond the last step, and the tariff has no price there", where="energy"
+        )
 
 
 def index_of(s: scene.Scene) -> Ints:

@@ -4,6 +4,7 @@ Whole numbers in, whole cents out; a line is rounded once, a total never.
 """
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import timedelta
 
 import numpy as np
@@ -73,9 +74,13 @@ def rate_segments(
     columns: list[usage.Column] = []
     peaks: list[NDArray[np.int64]] = []
     charged = np.zeros(len(reads.wh), dtype=np.int64)
-    for scene in scenes:
+    counts: NDArray[np.int64] | None = None
+    for number, scene in enumerate(scenes):
+        if number and state is not None:
+            state = export.hand_over(state, scenes[number - 1].plan, scene.plan, used.per_kwh)
         netted = export.net(scene, state)
-        own = [*charges.fixed(scene), *energy.columns(netted.scene, netted.used)]
+        power = demand.of_steps(scene, history)
+        own = [*charges.fixed(scene), *energy.columns(netted.scene, power, netted.used)]
         charged += netted.scene.wh.sum(axis=1) if netted.used is None else netted.used.sum(axis=1)
         if scene.plan.index is not None:
             own += indexed.columns(netted.scene, scene.plan.index, prices)
@@ -84,14 +89,17 @@ def rate_segments(
             own += lines
             peaks.append(highest)
         own += charges.riders(scene, own)
-        own += export.columns(scene, netted)
+        own += export.columns(scene, netted, power)
         carried, state = export.carry(scene, netted.state, own)
         own += carried
         if scene is scenes[-1]:
-            own += charges.minimum(scene, scenes, [*columns, *own], year_to_date)
+            lifts, reached = charges.minimum(scene, scenes, [*columns, *own], year_to_date)
+            own += lifts
+            counts = reached if scene.plan.minimum_annual else None
         columns += [*own, *charges.taxes(scene, own, exempt or {})]
     columns.sort(key=lambda column: _PRINTED.index(column.component))
-    return _rated(segments[0].plan.currency, columns, reads, used.per_kwh, peaks, charged, state)
+    rated = _rated(segments[0].plan.currency, columns, reads, used.per_kwh, peaks, charged)
+    return replace(rated, state=state, toward_minimum=counts)
 
 
 def _scene(
@@ -114,6 +122,7 @@ def _scene(
         export_wh=None if reads.export_wh is None else reads.export_wh[:, cut],
         interval_minutes=used.interval_minutes,
         per_kwh=used.per_kwh,
+        settles=segment.settles,
     )
 
 
@@ -124,7 +133,6 @@ def _rated(
     per_kwh: int,
     peaks: list[NDArray[np.int64]],
     charged: NDArray[np.int64],
-    state: usage.State | None,
 ) -> usage.Rated:
     metered = reads.wh.sum(axis=1)
     billed = sum((c.quantity for c in columns if c.component == "energy" and c.unit), np.zeros_like(metered))
@@ -138,5 +146,4 @@ def _rated(
         metered=metered,
         per_kwh=per_kwh,
         peak_watts=np.max(peaks, axis=0) if peaks else None,
-        state=state,
     )

@@ -1,19 +1,29 @@
 """Energy sent out: what it is set off against, what is paid for it, and what is carried to the next bill."""
 
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from datetime import date, timedelta
 from decimal import Decimal
+from fractions import Fraction
 from typing import NoReturn
 
 import numpy as np
 from numpy.typing import NDArray
 
-from billing.rating import energy, scene, terms, usage
+from billing.rating import demand, energy, exact, scene, terms, usage
 from core import errors, periods
 
 Ints = NDArray[np.int64]
 _CARRIES = ("NET_METERING", "NET_METERING_CREDIT", "NET_BILLING_CREDIT")
 _NETS = ("NET_METERING", "NET_METERING_CREDIT")
+_HOURS = (0, 5, 11, 17)
+_KWH = {
+    "credit.kwh_sent": "Sent out, set off against use",
+    "credit.kwh_brought": "Brought from the bill before",
+    "credit.kwh_lapsed": "Surplus that lapsed with its period",
+    "credit.kwh_carried": "Carried to the next bill",
+    "credit.kwh_settled": "Surplus at the year's end",
+}
 
 
 @dataclass(frozen=True)
@@ -21,7 +31,8 @@ class Netted:
     """Use and export of a segment after they were set against each other.
 
     `scene` has the reads that energy is charged on; `used` [n, periods] stands for them under net metering.
-    `sent` [n, periods] is paid for at the `sell` price; `settled` [n] at the year's end.
+    `sent` [n, periods] is paid for at the `sell` price; `settled` [n] at the year's end. `kwh` says where use was set
+    off, by code: metered use, and these added to it, are the use that is charged.
     """
 
     scene: scene.Scene
@@ -29,6 +40,7 @@ class Netted:
     sent: Ints | None
     settled: Ints | None
     state: usage.State | None
+    kwh: Mapping[str, Ints] = field(default_factory=dict)
 
 
 def net(s: scene.Scene, state: usage.State | None) -> Netted:
@@ -42,50 +54,85 @@ def net(s: scene.Scene, state: usage.State | None) -> Netted:
     carried = _state(s, state) if rule.metering in _CARRIES else None
     if rule.metering in _NETS:
         return _net_metering(s, carried)
+    metered = s.wh.sum(axis=1)
     if rule.net_minutes is not None and s.export_wh is not None:
         s = _over_windows(s, rule.net_minutes)
     index, count = energy.index_of(s), len(s.plan.energy)
     sent = energy.by_period(s.export_wh, index, count) if s.export_wh is not None else None
-    return Netted(s, None, sent, None, carried)
+    return Netted(s, None, sent, None, carried, {"credit.kwh_sent": s.wh.sum(axis=1) - metered})
 
 
 def _net_metering(s: scene.Scene, carried: usage.State | None) -> Netted:
     assert carried is not None
+    rule = s.plan.export
     index, count = energy.index_of(s), len(s.plan.energy)
     left = energy.by_period(s.wh, index, count)
+    sent = np.zeros(s.n, dtype=np.int64)
     if s.export_wh is not None:
         left = left - energy.by_period(s.export_wh, index, count)
-    if s.plan.export.metering == "NET_METERING_CREDIT":
-        return Netted(s, np.maximum(left, 0), np.maximum(-left, 0), None, carried)
+        sent = s.export_wh.sum(axis=1)
+    if rule.metering == "NET_METERING_CREDIT":
+        paid = np.maximum(-left, 0)
+        return Netted(s, np.maximum(left, 0), paid, None, carried, {"credit.kwh_sent": paid.sum(axis=1) - sent})
     excess = np.maximum(carried.excess - left.sum(axis=1), 0)
-    left = left - carried.bank
+    brought = carried.bank if rule.carry_by == "PERIOD" else _moved(s, carried.bank)
+    left = left - brought
     bank = np.maximum(-left, 0)
+    before, kept = carried.bank.sum(axis=1), bank.sum(axis=1)
+    kwh = {
+        "credit.kwh_sent": -sent, "credit.kwh_brought": -before, "credit.kwh_lapsed": before - brought.sum(axis=1),
+        "credit.kwh_carried": kept,
+    }  # fmt: skip
     settled = None
     if _true_up(s):
-        settled = excess if s.plan.export.true_up_over == "TOTAL" else bank.sum(axis=1)
+        settled = excess if rule.true_up_over == "TOTAL" else kept
+        kwh["credit.kwh_settled"] = kwh.pop("credit.kwh_carried")
         excess, bank = np.zeros_like(excess), np.zeros_like(bank)
-    return Netted(s, np.maximum(left, 0), None, settled, replace(carried, bank=bank, excess=excess))
+    return Netted(s, np.maximum(left, 0), None, settled, replace(carried, bank=bank, excess=excess), kwh)
 
 
-def columns(s: scene.Scene, netted: Netted) -> list[usage.Column]:
-    """This will give the lines for energy sent out: by period, and what the year's end settles."""
+def _moved(s: scene.Scene, bank: Ints) -> Ints:
+    """A bank by the periods of this bill's month: that of the weekday's same hour, of four hours looked at (those of
+    NREL's engine, whose day has quarters that begin at 0, 5, 11 and 17 o'clock). What is at none of them is not moved.
+    """
+    before = s.plan.weekday[(s.days.starts_on - timedelta(days=1)).month - 1]
+    now = s.plan.weekday[s.days.starts_on.month - 1]
+    moved = np.zeros_like(bank)
+    for period in range(bank.shape[1]):
+        hour = next((h for h in _HOURS if before[h] == period), None)
+        if hour is not None:
+            moved[:, now[hour]] += bank[:, period]
+    return moved
+
+
+def columns(s: scene.Scene, netted: Netted, power: demand.Power) -> list[usage.Column]:
+    """This will give the lines for energy sent out: by period (and step, where the price differs by it), what the
+    year's end settles, and what was set off in kWh, which costs nothing.
+    """
     lines: list[usage.Column] = []
+    filled: Ints | None = None
     for number, period in enumerate(s.plan.energy) if netted.sent is not None else ():
         assert netted.sent is not None
-        quantity = netted.sent[:, number]
-        if not quantity.any():
+        if not netted.sent[:, number].any():
             continue
-        prices = {tier.sell for tier in period.tiers}
-        price = prices.pop()
-        if prices or price is None:
-            _refuse("the price for export is missing, or differs by step", f"energy[{number}].sell")
-        name = ", ".join(filter(None, ["Export credit", period.name]))
-        lines.append(
-            s.column(
-                "credit", "credit.export", name, "kWh", -price, quantity, s.per_kwh,
-                present=quantity != 0, args={"period": period.name},
-            )
-        )  # fmt: skip
+        prices = [tier.sell for tier in period.tiers]
+        several = len(set(prices)) > 1
+        if several and filled is None:
+            filled = _by_step(netted, power)
+        for step, price in enumerate(prices if several else prices[:1]):
+            quantity = filled[:, number, step] if several and filled is not None else netted.sent[:, number]
+            if not quantity.any():
+                continue
+            if price is None:
+                _refuse("the price for export is missing", f"energy[{number}].sell")
+            name = ", ".join(filter(None, ["Export credit", period.name, f"tier {step + 1}" if several else ""]))
+            lines.append(
+                s.column(
+                    "credit", "credit.export_tier" if several else "credit.export", name, "kWh", -price, quantity,
+                    s.per_kwh, present=quantity != 0,
+                    args={"period": period.name} | ({"tier": str(step + 1)} if several else {}),
+                )
+            )  # fmt: skip
     rule = s.plan.export
     if netted.settled is not None and netted.settled.any() and not rule.credits_expire:
         lines.append(
@@ -93,7 +140,20 @@ def columns(s: scene.Scene, netted: Netted) -> list[usage.Column]:
                 "credit", "credit.true_up", "Yearly settlement", "kWh", -rule.year_end_sell, netted.settled, s.per_kwh
             )
         )
-    return lines
+    return lines + [
+        s.column("credit", code, _KWH[code], "kWh", Decimal(0), quantity, s.per_kwh, present=quantity != 0)
+        for code, quantity in netted.kwh.items()
+        if quantity.any()
+    ]
+
+
+def _by_step(netted: Netted, power: demand.Power) -> Ints:
+    """What was sent out, sorted into the steps that use is sorted into."""
+    s = netted.scene
+    if s.plan.export.metering in _NETS or s.export_wh is None:
+        assert netted.sent is not None
+        return energy.fill_netted(s, netted.sent, power)
+    return energy.fill(replace(s, wh=s.export_wh), power)
 
 
 def carry(
@@ -101,15 +161,21 @@ def carry(
 ) -> tuple[list[usage.Column], usage.State | None]:
     """This will use a carried credit, and hold back what this bill earned beyond what it may pay."""
     rule = s.plan.export
-    if state is None or rule.metering not in ("NET_METERING_CREDIT", "NET_BILLING_CREDIT"):
+    credited = rule.metering == "NET_METERING" and rule.settlement == "CREDITED"
+    if state is None:
         return [], state
+    if not (credited or rule.metering in ("NET_METERING_CREDIT", "NET_BILLING_CREDIT")):
+        if not state.credit_cents.any():
+            return [], state
+        paid = _money("credit.brought", "Credit brought forward", -state.credit_cents)  # from a plan before this one
+        return [paid], replace(state, credit_cents=np.zeros_like(state.credit_cents))
     charged = np.maximum(_sum(s, lines, rule.credit_over), 0)
     earned = -_sum(s, lines, ("credit",))
     before = state.credit_cents
     payable = before + earned if rule.credit_applies == "SAME_BILL" else before
     after = before + earned - np.minimum(np.maximum(payable, 0), charged)
     out = [_money("credit.brought", "Credit brought forward", -before)]
-    if _true_up(s):
+    if _true_up(s) and (rule.settlement == "PAID" or s.settles):
         if rule.credits_expire:
             out.append(_money("credit.expired", "Credit that expires", after))
         else:
@@ -150,7 +216,26 @@ def _state(s: scene.Scene, state: usage.State | None) -> usage.State:
     return state
 
 
+def hand_over(state: usage.State, before: terms.Plan, after: terms.Plan, per_kwh: int) -> usage.State:
+    """This will give what a plan takes over from the one before it.
+
+    Kilowatt-hours go on under a plan that keeps them by as many periods; else they become a credit, at the price of
+    the year's end. A credit goes on under a plan that has credits; else the next bill pays it.
+    """
+    keeps = after.export.metering == "NET_METERING" == before.export.metering
+    if (keeps and len(before.energy) == len(after.energy)) or not (state.bank.any() or state.excess.any()):
+        return state
+    rule = before.export
+    left = state.excess if rule.true_up_over == "TOTAL" else state.bank.sum(axis=1)
+    worth = exact.cents(left, per_kwh, rule.year_end_sell, Fraction(1), before.rounding)
+    nothing = np.zeros_like(left)
+    bank = np.zeros((len(left), len(after.energy)), dtype=np.int64)
+    return usage.State(bank, nothing, state.credit_cents + (nothing if rule.credits_expire else worth))
+
+
 def _true_up(s: scene.Scene) -> bool:
+    if s.settles:
+        return True
     month = s.plan.export.true_up_month
     if month is None:
         return False

@@ -29,6 +29,7 @@ class Scene:
     export_wh: Ints | None
     interval_minutes: int
     per_kwh: int
+    settles: bool = False
 
     @property
     def n(self) -> int:

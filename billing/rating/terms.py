@@ -19,7 +19,8 @@ COMPONENTS: tuple[Component, ...] = ("fixed", "energy", "demand", "minimum", "cr
 TierScope = Literal["TOTAL_PRORATA", "PER_PERIOD", "CHRONOLOGICAL"]
 Proration = Literal["NONE", "DAYS_30", "DAYS_365_12", "CALENDAR_MONTH"]
 Prorated = Literal["fixed", "minimum", "tiers", "demand"]
-TierUnit = Literal["KWH", "KWH_DAILY", "KWH_PER_KW"]
+TierUnit = Literal["KWH", "KWH_DAILY", "KWH_PER_KW", "KWH_PER_KW_DAILY"]
+PER_KW: tuple[TierUnit, ...] = ("KWH_PER_KW", "KWH_PER_KW_DAILY")
 RiderKind = Literal["PER_KWH", "PERCENT", "PER_DAY", "PER_MONTH"]
 Observance = Literal["ACTUAL", "SUNDAY_TO_MONDAY", "NEAREST_WEEKDAY"]
 Metering = Literal[
@@ -27,6 +28,10 @@ Metering = Literal[
 ]
 TrueUpOver = Literal["PERIODS", "TOTAL"]
 CreditApplies = Literal["SAME_BILL", "NEXT_BILL"]
+CarryBy = Literal["PERIOD", "TIME_OF_DAY"]
+Settlement = Literal["PAID", "CREDITED"]
+AnnualMinimumCounts = Literal["CHARGES", "CHARGES_AND_MINIMUM"]
+RatchetOver = Literal["FLAT", "PERIODS", "PERIODS_BY_MONTH", "STEPS"]
 
 Schedule = tuple[tuple[int, ...], ...]  # 12 months x 24 hours of the local clock, each the index of a period
 
@@ -35,7 +40,11 @@ Schedule = tuple[tuple[int, ...], ...]  # 12 months x 24 hours of the local cloc
 class Tier:
     """A step of an energy price.
 
-    `limit` is the top of the step in kWh per month, or per day; None is without end.
+    `limit` is the top of the step in kWh per month, or per day, or per kW of the highest demand (hours of use), or
+    per kW and day; None is without end. A last step with a limit has no price beyond it: such use is refused.
+
+    Steps in kWh that follow one per kW are steps inside its block: they end where the block ends, and the step per kW
+    itself, which only opens the block, has no use of its own.
     """
 
     price: Decimal
@@ -68,15 +77,25 @@ class DemandPeriod:
 
 @dataclass(frozen=True)
 class Ratchet:
-    """Billed demand is at least `percent` of the highest demand of the `months` months before; for flat
-    charges only.
+    """Billed demand is at least `percent` of the highest demand of the `months` months before.
 
-    `of_months` names the calendar months (1-12) whose demand counts; empty means all of them.
+    `of_months` names the calendar months (1-12) whose demand counts; empty means all of them. `percents` are twelve
+    percentages, by the calendar month looked back at, in place of the one. In the calendar months of `shared_months`
+    a month's own demand counts by its percentage only, elsewhere in full. `over` says what takes that demand: the
+    flat charge, the energy steps per kW, the periods' charges - each with its own highest demand or, BY_MONTH, all
+    with the month's (as SAM does).
     """
 
     percent: Decimal
     months: int
     of_months: tuple[int, ...] = ()
+    percents: tuple[Decimal, ...] = ()
+    shared_months: tuple[int, ...] = ()
+    over: tuple[RatchetOver, ...] = ("FLAT",)
+
+    def share(self, month: int) -> Decimal:
+        """This will give the percentage at which the demand of a calendar month (1-12) counts."""
+        return self.percents[month - 1] if self.percents else self.percent
 
 
 @dataclass(frozen=True)
@@ -155,8 +174,13 @@ class Export:
 
     The bill that holds the last day of `true_up_month` (1-12) settles what is carried: kWh at `year_end_sell`,
     money by paying it out, or not at all where `credits_expire`. `true_up_over` says which kWh: the sum of the
-    periods' surpluses, or the running total of all export over all use (as SAM does). `credit_over` names what
-    a credit may pay, in the bill it is earned or from the next one on by `credit_applies`.
+    periods' surpluses, or the running total of all export over all use (as SAM does). `settlement` says whether its
+    worth is paid out or becomes a credit. `credit_over` names what a credit may pay, in the bill it is earned or from
+    the next one on by `credit_applies`.
+
+    `carry_by` says which use a surplus of kWh meets in the next bill: that of the same period, or, where seasons have
+    periods of their own, that of the period at the same time of day (as SAM does: the weekday's periods that begin
+    the day or hold 5, 11 or 17 o'clock; the surplus of any other period lapses, and counts for the settlement only).
     """
 
     metering: Metering = "NONE"
@@ -167,6 +191,8 @@ class Export:
     credit_over: tuple[Component, ...] = ("energy",)
     credit_applies: CreditApplies = "SAME_BILL"
     credits_expire: bool = False
+    carry_by: CarryBy = "PERIOD"
+    settlement: Settlement = "PAID"
 
 
 @dataclass(frozen=True)
@@ -190,7 +216,8 @@ class Plan:
     PER_PERIOD gives each period a ladder of its own, CHRONOLOGICAL fills one ladder in the order of time.
     `proration` is the share of a month that a bill period counts for, and `prorates` what that share is
     applied to; inside `proration_window` (days, both included) a period counts as one whole month.
-    `minimum_over` names the components that count towards the minimum.
+    `minimum_over` names the components that count towards the minimum; `annual_minimum_counts` whether what a
+    monthly minimum added counts towards the annual one as well (SAM: it does not).
     """
 
     code: str
@@ -205,6 +232,7 @@ class Plan:
     minimum_daily: Decimal = Decimal(0)
     minimum_annual: Decimal = Decimal(0)  # settled in the bill that holds 31 December
     minimum_over: tuple[Component, ...] = ("fixed", "energy", "demand")
+    annual_minimum_counts: AnnualMinimumCounts = "CHARGES_AND_MINIMUM"
     demand: Demand | None = None
     holidays: Holidays = Holidays()
     riders: tuple[Rider, ...] = ()

@@ -67,13 +67,21 @@ class State:
     excess: Ints
     credit_cents: Ints
 
+    def only(self, rows: Ints) -> "State":
+        """This will give that of some of them."""
+        return State(self.bank[rows], self.excess[rows], self.credit_cents[rows])
+
 
 @dataclass(frozen=True)
 class Segment:
-    """Days of a bill period under one plan (a switch or a new version splits the period)."""
+    """Days of a bill period under one plan (a switch or a new version splits the period).
+
+    `settles` says that these are the last days of all: what is carried is settled as at the year's end.
+    """
 
     days: periods.Days
     plan: terms.Plan
+    settles: bool = False
 
 
 @dataclass(frozen=True)
@@ -130,6 +138,7 @@ class Rated:
     per_kwh: int = 1000
     peak_watts: Ints | None = None  # highest demand of the bill period, where the plan charges for demand
     state: State | None = None  # to hand to the next bill, where the plan carries kWh or credits
+    toward_minimum: Ints | None = None  # cents that count towards an annual minimum, where the plan has one
 
     def __len__(self) -> int:
         return len(self.total_cents)

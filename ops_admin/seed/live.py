@@ -30,6 +30,13 @@ def record(hub: Hub) -> None:
         return
     starts_at = max(fresh, full - timedelta(days=60))
     wh = _drawn(book, starts_at, full)
+    sent = _sent(book, wh, starts_at, full)
+    with hub.transaction() as session:
+        for meter_id, values in sent:
+            metering.record_reads(
+                session, meter_id=meter_id, starts_at=starts_at, interval_minutes=60, wh=values.tolist(),
+                quality="ACTUAL", source="DEMO", now=now,
+            )  # fmt: skip
     for start in range(0, len(book.points), 100):
         with hub.transaction() as session:
             for row in range(start, min(start + 100, len(book.points))):
@@ -53,6 +60,20 @@ def _weather(hub: Hub, starts_at: datetime, now: datetime, random_seed: int) -> 
                 session, county=seed.COUNTY, day=day, low_f=low, high_f=high, source="demonstration", now=now
             )
             day += timedelta(days=1)
+
+
+def _sent(
+    book: seed.Book, wh: NDArray[np.int64], starts_at: datetime, ends_at: datetime
+) -> list[tuple[int, NDArray[np.int64]]]:
+    """What homes with panels send out, by the meter of that; what they take from the grid becomes less."""
+    days = [starts_at.date() + timedelta(days=n) for n in range((ends_at.date() - starts_at.date()).days + 1)]
+    out = []
+    for row, kw, meter_id in book.solar:
+        sun = np.concatenate([load.solar_wh(kw, day, book.random_seed) for day in days])
+        sun = sun[starts_at.hour : starts_at.hour + wh.shape[1]]
+        out.append((meter_id, np.maximum(sun - wh[row], 0)))
+        wh[row] = np.maximum(wh[row] - sun, 0)
+    return out
 
 
 def _drawn(book: seed.Book, starts_at: datetime, ends_at: datetime) -> NDArray[np.int64]:

@@ -65,6 +65,18 @@ def weather_f(day: date, seed: int) -> tuple[int, int]:
     return round(mean - half), round(mean + half)
 
 
+def solar_wh(kw: float, day: date, seed: int) -> NDArray[np.int64]:
+    """This will give what panels of so many kW make in the hours of one UTC day, in Wh: [24]."""
+    random = np.random.default_rng([seed, day.toordinal(), 7])
+    season = np.cos((day.timetuple().tm_yday - 172) / 365 * 2 * np.pi)  # 1 at the longest day
+    noon, half = 17.0, 5.2 + 1.6 * season  # 17 UTC is noon of the sun on the Atlantic coast
+    height = np.maximum(np.cos((np.arange(24) + 0.5 - noon) / half * np.pi / 2), 0)
+    height[np.abs(np.arange(24) + 0.5 - noon) > half] = 0
+    sky = np.clip(0.35 + 0.65 * random.beta(2.5, 1.2) + 0.05 * random.standard_normal(24), 0.05, 1)
+    made: NDArray[np.int64] = np.rint(kw * 1000 * (0.62 + 0.16 * season) * height * sky).astype(np.int64)
+    return made
+
+
 def _base(habits: tuple[Habit, ...], day: date) -> NDArray[np.float64]:
     """The shape of the day in UTC hours, scaled to each meter's year. The shapes are in Eastern Standard Time."""
     return np.stack(

@@ -32,6 +32,8 @@ class Person:
         """What a home is, by the shape of its load; a business is none."""
         return {"home": "HOUSE", "apartment": "APARTMENT"}.get(self.habit.shape)
 
+    solar_kw: float = 0.0  # panels, and a second meter for what they send out
+
 
 def stories(today: date, last_cycle: date) -> tuple[Person, ...]:
     """This will give the named customers, one per story, in the order of the README."""
@@ -70,11 +72,12 @@ def stories(today: date, last_cycle: date) -> tuple[Person, ...]:
             12, "cafe", "Café Sol LLC", "es", "5500010128", "BUS-DEMAND", Habit("restaurant", 118_000), unpaid=1,
             kind="BUSINESS", email="elena.ruiz@example.com",
         ),
+        person(13, "paula", "Paula Stern", "en", "5500010136", "RES-SOLAR", Habit(home, 8600), solar_kw=4.2),
     )  # fmt: skip
 
 
 def neighbours(count: int, seed: int) -> tuple[Person, ...]:
-    """This will make up the rest of the town."""
+    """This will make up the rest of the town, behind the named."""
     random = np.random.default_rng([seed, 1])
     built = np.random.default_rng([seed, 5])
     made: list[Person] = []

@@ -68,7 +68,7 @@ def run(hub: Hub, *, customers: int, random_seed: int) -> Iterator[str]:
     today = periods.civil_day(now, hub.settings.utility_timezone)
     begins = periods.add_months(today, -MONTHS - 1)
     cycles = cycle_days(today)
-    town = (*people.stories(today, last_cycle_end(today, cycles[0])), *people.neighbours(customers - 12, random_seed))
+    town = _town(today, last_cycle_end(today, cycles[0]), customers, random_seed)
     with hub.transaction() as session:
         tariffs.load_published(session, today=today, now=now)
         homes = _settle(hub, session, town, begins, cycles, now)
@@ -112,6 +112,7 @@ class Book:
     meters: tuple[int, ...]
     intervals: tuple[bool, ...]
     habits: tuple[load.Habit, ...]
+    solar: tuple[tuple[int, float, int], ...]  # row, kW, and the meter of what is sent out
     random_seed: int
 
 
@@ -123,7 +124,7 @@ def book(session: Session) -> Book | None:
     made = done.detail
     seeded_on = date.fromisoformat(made["today"])
     cycle_end = last_cycle_end(seeded_on, cycle_days(seeded_on)[0])
-    town = (*people.stories(seeded_on, cycle_end), *people.neighbours(made["customers"] - 12, made["random_seed"]))
+    town = _town(seeded_on, cycle_end, made["customers"], made["random_seed"])
     rows = [meters.find_meter_by_number(session, number=f"BWM{index + 100001}") for index in range(len(town))]
     own = [row for row in rows if row is not None]
     return Book(
@@ -131,8 +132,20 @@ def book(session: Session) -> Book | None:
         meters=tuple(row.id for row in own),
         intervals=tuple(row.interval_minutes is not None for row in own),
         habits=tuple(person.habit for person in town),
+        solar=tuple(
+            (row, person.solar_kw, sent.id)
+            for row, person in enumerate(town)
+            if person.solar_kw
+            and (sent := meters.find_meter_by_number(session, number=f"BWX{row + 100001}")) is not None
+        ),
         random_seed=made["random_seed"],
     )
+
+
+def _town(today: date, cycle_end: date, customers: int, random_seed: int) -> tuple[people.Person, ...]:
+    """The named, and their neighbours: whoever is named stands in the place of the first of those."""
+    named = people.stories(today, cycle_end)
+    return (*named, *people.neighbours(customers - 12, random_seed)[len(named) - 12 :])
 
 
 def cycle_days(today: date) -> tuple[int, int]:
@@ -198,6 +211,11 @@ def _settle(
             session, service_point_id=point, number=f"BWM{index + 100001}", installed_on=begins - timedelta(days=30),
             interval_minutes=None if person.register_meter else 60, digits=6,
         )  # fmt: skip
+        if person.solar_kw:
+            metering.install_meter(
+                session, service_point_id=point, number=f"BWX{index + 100001}",
+                installed_on=begins - timedelta(days=30), interval_minutes=60, direction="RECEIVED",
+            )  # fmt: skip
         tariffs.assign(session, agreement_id=agreement.id, tariff_code=person.plan, starts_on=begins, now=then)
         for channel, value in (("SMS", person.phone), ("EMAIL", person.email)) if index % 5 == 0 else ():
             accounts.record_consent(
@@ -213,9 +231,19 @@ def _reads(session: Session, homes: list[Home], first: date, now: datetime, seed
     habits = [home.person.habit for home in homes]
     days = [first + timedelta(days=n) for n in range((now.date() - first).days + 1)]
     wh = np.concatenate([load.day_wh(habits, day, seed) for day in days], axis=1)
-    wh[:, (len(days) - 1) * 24 + now.hour :] = -1
+    ended = slice((len(days) - 1) * 24 + now.hour, None)
+    count = 0
+    for row, home in enumerate(homes):
+        sent_out = meters.find_meter(session, service_point_id=home.service_point_id, direction="RECEIVED")
+        if sent_out is not None:
+            sun = np.concatenate([load.solar_wh(home.person.solar_kw, day, seed) for day in days])
+            sent = np.maximum(sun - wh[row], 0)[None, :]
+            wh[row] = np.maximum(wh[row] - sun, 0)
+            sent[:, ended] = -1
+            count += bulk.load_matrix(session, meter_ids=[sent_out.id], day_from=first, wh=sent, now=now)
+    wh[:, ended] = -1
     metered = [row for row, home in enumerate(homes) if not home.person.register_meter]
-    return bulk.load_matrix(
+    return count + bulk.load_matrix(
         session, meter_ids=[homes[row].meter_id for row in metered], day_from=first, wh=wh[metered], now=now
     )
 

@@ -1295,6 +1295,16 @@ def upgrade() -> None:
     sa.ForeignKeyConstraint(['bill_id'], ['bill.id'], name=op.f('fk_bill_line_bill_id'), ondelete='CASCADE'),
     sa.PrimaryKeyConstraint('bill_id', 'position', name=op.f('pk_bill_line'))
     )
+    op.create_table('bill_carried',
+    sa.Column('bill_id', sa.BigInteger(), nullable=False),
+    sa.Column('bank_wh', postgresql.ARRAY(sa.BigInteger()), nullable=False),
+    sa.Column('excess_wh', sa.BigInteger(), nullable=False),
+    sa.Column('credit_cents', sa.BigInteger(), nullable=False),
+    sa.Column('minimum_cents', sa.BigInteger(), nullable=False),
+    sa.CheckConstraint('0 <= ALL (bank_wh) AND excess_wh >= 0 AND credit_cents >= 0', name=op.f('ck_bill_carried_not_below_zero')),
+    sa.ForeignKeyConstraint(['bill_id'], ['bill.id'], name=op.f('fk_bill_carried_bill_id'), ondelete='CASCADE'),
+    sa.PrimaryKeyConstraint('bill_id', name=op.f('pk_bill_carried'))
+    )
     op.create_table('bill_document',
     sa.Column('id', sa.BigInteger(), sa.Identity(always=False), nullable=False),
     sa.Column('bill_id', sa.BigInteger(), nullable=False),

@@ -1,5 +1,6 @@
 """The demonstration utility is believable: everything in it follows from its own reads, and every story can be told."""
 
+import itertools
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -126,3 +127,21 @@ def test_the_same_seed_draws_the_same_day() -> None:
     habits = [person.habit for person in people.neighbours(5, 20)]
     assert (load.day_wh(habits, NOW.date(), 20) == load.day_wh(habits, NOW.date(), 20)).all()
     assert (load.day_wh(habits, NOW.date(), 20) != load.day_wh(habits, NOW.date(), 21)).any()
+
+
+def test_the_home_with_panels_has_a_year_of_bills_that_say_what_it_sent_out(town: tuple[Hub, Engine]) -> None:
+    paula = account(town, "5500010136")
+    said = rows(
+        town,
+        "SELECT b.starts_on, l.code, l.quantity, l.amount_cents FROM bill b JOIN bill_line l ON l.bill_id = b.id"
+        " WHERE b.account_id = :account AND b.status = 'ISSUED' ORDER BY b.starts_on, l.position",
+        account=paula.id,
+    )
+    months = sorted({row.starts_on for row in said})
+    assert len(months) == seed.MONTHS
+    assert {row.starts_on for row in said if row.code == "credit.kwh_sent"} == set(months)
+    carried = [(row.starts_on, row.quantity) for row in said if row.code == "credit.kwh_carried"]
+    brought = [(row.starts_on, -row.quantity) for row in said if row.code == "credit.kwh_brought"]
+    assert carried and brought
+    following = dict(itertools.pairwise(months))
+    assert [(following[day], kwh) for day, kwh in carried if day in following] == brought

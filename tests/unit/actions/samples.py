@@ -64,7 +64,7 @@ SAMPLES: dict[str, list[dict[str, Any]]] = {
         {**WHY, "difference": "-27.10", "main": None},
     ],
     **{f"billing.driver.{k}": [{"amount": "1"}, {"amount": "-1"}] for k in
-       ("DAYS", "USAGE", "WEATHER", "RATE", "FIXED", "TAX")},
+       ("DAYS", "USAGE", "WEATHER", "RATE", "FIXED", "TAX", "EXPORT")},
     "billing.pay_link": [PAY, {**PAY, "texted": False, "autopay": True, "autopay_on": "2026-11-30", "pending": "5.00"}],
     "billing.pay_link_text": [{"amount": "132.18", "link": LINK}],
     "billing.nothing_to_pay": [{"credit": "3.00", "pending": "1.00"}],

@@ -1,7 +1,7 @@
 """The same bill by the longest way: one account, one interval at a time, fractions and no arrays. Slow and plain.
 
 It shares nothing with the engine but the terms. Covered: fixed, energy (all scopes), demand by season and period,
-riders, minimum, taxes, proration, rounding.
+ratchets, blocks per kW, riders, minimum, taxes, proration, rounding.
 """
 
 from collections import defaultdict
@@ -24,8 +24,13 @@ def half_up(value: Fraction) -> int:
 
 
 class Oracle:
-    def __init__(self, plan: terms.Plan, starts_on: date, ends_on: date, zone: str, minutes: int) -> None:
+    def __init__(
+        self, plan: terms.Plan, starts_on: date, ends_on: date, zone: str, minutes: int,
+        history: dict[tuple[int, int], int] | None = None,
+    ) -> None:  # fmt: skip
         self.plan, self.start, self.end, self.minutes = plan, starts_on, ends_on, minutes
+        self.history = history or {}
+        self.scale = 1000 * minutes  # wh x 60 / scale is kW
         self.zone = ZoneInfo(zone)
         self.days = (ends_on - starts_on).days
 
@@ -38,6 +43,7 @@ class Oracle:
             at += timedelta(minutes=self.minutes)
         cents: dict[str, int] = defaultdict(int)
         plan = self.plan
+        self.power = self.step_power(reads)
         cents["fixed"] += self.money(Fraction(plan.fixed_monthly) * self.months("fixed", self.all_days()))
         cents["fixed"] += self.money(Fraction(plan.fixed_daily) * self.days)
         self.energy(reads, cents)
@@ -86,11 +92,53 @@ class Oracle:
         return (weekend if off else weekday)[local.month - 1][local.hour]
 
     def tops(self, period: terms.EnergyPeriod, days: list[date]) -> list[int]:
-        out = []
-        for tier in period.tiers[:-1]:
-            counts = Fraction(len(days)) if tier.unit == "KWH_DAILY" else self.months("tiers", days)
-            out.append(half_up(Fraction(tier.limit) * 1000 * counts))
+        out: list[int] = []
+        block = None
+        for number, tier in enumerate(period.tiers[:-1]):
+            counts = Fraction(len(days)) if tier.unit.endswith("DAILY") else self.months("tiers", days)
+            below = out[-1] if out else 0
+            if tier.unit.startswith("KWH_PER_KW"):
+                block = half_up(Fraction(tier.limit) * counts * 1000 * self.power / self.scale)
+                following = period.tiers[number + 1]
+                inside = not following.unit.startswith("KWH_PER_KW") and following.limit is not None
+                out.append(below if inside else max(below, block))
+                continue
+            top = block if tier.limit is None else half_up(Fraction(tier.limit) * 1000 * counts)
+            out.append(max(below, top if block is None else min(block, top)))
         return out
+
+    def step_power(self, reads: list[tuple[datetime, int]]) -> int:
+        """The demand that steps per kW grow with, x scale."""
+        demand = self.plan.demand
+        if demand is None or demand.ratchet is None or "STEPS" not in demand.ratchet.over:
+            return max((wh * 60 for _, wh in reads), default=0)
+        return max(self.own(reads, self.all_days()), self.floor("STEPS"))
+
+    def own(self, reads: list[tuple[datetime, int]], days: list[date]) -> int:
+        ratchet = self.plan.demand.ratchet
+        best = 0
+        for month in {d.month for d in days}:
+            high = max(
+                (wh * 60 for local, wh in reads if local.month == month and local.date() in set(days)), default=0
+            )
+            if ratchet is not None and month in ratchet.shared_months:
+                high = half_up(Fraction(high) * Fraction(ratchet.share(month)) / 100)
+            best = max(best, high)
+        return best
+
+    def floor(self, over: str) -> int:
+        demand = self.plan.demand
+        least = half_up(Fraction(demand.minimum_kw) * self.scale)
+        ratchet = demand.ratchet
+        if ratchet is None or over not in ratchet.over:
+            return least
+        year, month = self.start.year, self.start.month
+        for _ in range(ratchet.months):
+            year, month = (year, month - 1) if month > 1 else (year - 1, 12)
+            if not ratchet.of_months or month in ratchet.of_months:
+                share = Fraction(ratchet.share(month)) / 100 * Fraction(self.scale, 1000)
+                least = max(least, half_up(self.history[year, month] * share))
+        return least
 
     def energy(self, reads: list[tuple[datetime, int]], cents: dict[str, int]) -> None:
         plan = self.plan
@@ -159,21 +207,23 @@ class Oracle:
         terms_ = self.plan.demand
         if terms_ is None:
             return
-        kw = lambda wh: Fraction(wh * 60, 1000 * self.minutes)  # noqa: E731
         for number in sorted(set(terms_.flat_months)) if terms_.flat else []:
             days = [d for d in self.all_days() if terms_.flat_months[d.month - 1] == number]
             if days:
-                highest = max([kw(wh) for local, wh in reads if local.date() in set(days)], default=Fraction(0))
-                self.charge(max(highest, Fraction(terms_.minimum_kw)), terms_.flat[number].tiers, days, cents)
+                highest = max(self.own(reads, days), self.floor("FLAT"))
+                self.charge(Fraction(highest, self.scale), terms_.flat[number].tiers, days, cents)
+        by_month = terms_.ratchet is not None and "PERIODS_BY_MONTH" in terms_.ratchet.over
         for number, period in enumerate(terms_.periods):
-            inside = [kw(wh) for local, wh in reads if self.period(local, terms_.weekday, terms_.weekend) == number]
+            inside = [wh * 60 for local, wh in reads if self.period(local, terms_.weekday, terms_.weekend) == number]
             days = [
                 d
                 for d in self.all_days()
                 if number in set(terms_.weekday[d.month - 1]) | set(terms_.weekend[d.month - 1])
             ]
             if inside:
-                self.charge(max([*inside, Fraction(terms_.minimum_kw)]), period.tiers, days, cents)
+                kinds = [self.own(reads, self.all_days()), self.floor("PERIODS_BY_MONTH")]
+                highest = max(kinds if by_month else [*inside, self.floor("PERIODS")])
+                self.charge(Fraction(highest, self.scale), period.tiers, days, cents)
 
     def charge(
         self, kw: Fraction, tiers: tuple[terms.DemandTier, ...], days: list[date], cents: dict[str, int]

@@ -11,7 +11,7 @@ import PySAM.Utilityrate5 as utilityrate5
 from billing.rating import terms
 
 ENDLESS = 1e38
-_UNITS = {"KWH": 0, "KWH_PER_KW": 1, "KWH_DAILY": 2}
+_UNITS = {"KWH": 0, "KWH_PER_KW": 1, "KWH_DAILY": 2, "KWH_PER_KW_DAILY": 3}
 _METERING = {
     "NONE": 0,
     "NET_METERING": 0,
@@ -44,7 +44,7 @@ def inputs(plan: terms.Plan) -> dict[str, Any]:
         "ur_metering_option": _METERING[rule.metering],
         "ur_nm_yearend_sell_rate": float(rule.year_end_sell),
         "ur_nm_credit_month": (rule.true_up_month or 12) - 1,
-        "ur_nm_credit_rollover": 0,
+        "ur_nm_credit_rollover": int(rule.settlement == "CREDITED"),
         "ur_nb_credit_expire": int(rule.credits_expire),
         "ur_nb_apply_credit_current_month": int(rule.credit_applies == "SAME_BILL"),
         "ur_monthly_fixed_charge": float(plan.fixed_monthly),
@@ -68,7 +68,25 @@ def inputs(plan: terms.Plan) -> dict[str, Any]:
                 for t, tier in enumerate(demand.flat[number].tiers if demand.flat else (terms.DemandTier(0),))
             ],
         }
+        out |= _ratchet(demand)
     return out
+
+
+def _ratchet(demand: terms.Demand) -> dict[str, Any]:
+    """That engine looks back at twelve months where eleven are named, and bills all periods by the month's demand."""
+    ratchet = demand.ratchet
+    if ratchet is None:
+        return {}
+    return {
+        "ur_enable_billing_demand": 1,
+        "ur_billing_demand_minimum": float(demand.minimum_kw),
+        "ur_billing_demand_lookback_period": ratchet.months - 1,
+        "ur_billing_demand_lookback_percentages": [
+            [float(ratchet.share(month)), int(month not in ratchet.shared_months)] for month in range(1, 13)
+        ],
+        "ur_dc_billing_demand_periods": [[p + 1, 1] for p in range(max(1, len(demand.periods)))],
+        "ur_yearzero_usage_peaks": [0.0] * 12,
+    }
 
 
 def year(rates: dict[str, Any], load: np.ndarray, gen: np.ndarray | None = None) -> dict[str, Any]:

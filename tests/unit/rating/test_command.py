@@ -137,3 +137,36 @@ def test_export_is_credited_or_refused(tmp_path: pathlib.Path) -> None:
         ("energy", "74.40"),
         ("credit", "-11.16"),
     ]
+
+
+def test_what_a_tariff_leaves_open_can_be_said(tmp_path: pathlib.Path) -> None:
+    usage = reads(tmp_path, ["2"] * 744)
+    by_day = {**FLAT, "fixedmonthlycharge": 0, "fixedchargefirstmeter": 0.5, "fixedchargeunits": "$/day"}
+    fixed = lambda *more: json.loads(run(tmp_path, by_day, usage, *MONTH, *more).stdout)["lines"][0]["amount"]  # noqa: E731
+    assert (fixed(), fixed("--as-sam")) == ("15.50", "15.21")
+    kva = {**FLAT, "flatdemandstructure": [[{"rate": 9}]], "flatdemandunit": "kVA"}
+    assert "power factor" in run(tmp_path, kva, usage, *MONTH).stderr
+    assert run(tmp_path, kva, usage, *MONTH, "--power-factor", "2").exit_code == 2
+    bill = json.loads(run(tmp_path, kva, usage, *MONTH, "--power-factor", "0.9").stdout)
+    assert [line["amount"] for line in bill["lines"] if line["component"] == "demand"] == ["20.00"]
+    ratchet = {**FLAT, "flatdemandstructure": [[{"rate": 10}]], "lookbackpercent": 0.5, "lookbackrange": 3}
+    assert "demand of earlier months" in run(tmp_path, ratchet, usage, *MONTH).stderr
+    bill = json.loads(run(tmp_path, ratchet, usage, *MONTH, "--demand-before", "7").stdout)
+    assert [line["amount"] for line in bill["lines"] if line["component"] == "demand"] == ["35.00"]
+
+
+def test_export_without_a_rule_takes_the_one_that_is_said(tmp_path: pathlib.Path) -> None:
+    start = datetime(2018, 1, 1, tzinfo=UTC)
+    usage = tmp_path / "reads.csv"
+    rows = [f"{(start + timedelta(hours=n)).isoformat()},1,{2 if n % 2 else 0}" for n in range(744)]
+    usage.write_text("\n".join(["start,kwh,export_kwh", *rows]))
+    assert "export" in run(tmp_path, FLAT, usage, *MONTH).stderr
+    for more in (("--export", "net_metering"), ("--as-sam",)):
+        bill = json.loads(run(tmp_path, FLAT, usage, *MONTH, *more).stdout)
+        assert bill["total"] == "5.00" and bill["kwh"] == "744"
+
+
+def test_a_tariff_of_the_ratebook_data_set_is_read(tmp_path: pathlib.Path) -> None:
+    tariff = json.loads((DATA / "ratebook" / "peco-rate-r-residential.json").read_text())
+    bill = json.loads(run(tmp_path, tariff, reads(tmp_path, ["1"] * 744), *MONTH).stdout)
+    assert [line["component"] for line in bill["lines"]] == ["fixed", "energy"]

@@ -141,6 +141,18 @@ components = st.lists(st.sampled_from(["fixed", "energy", "demand"]), min_size=1
 days_2026 = st.integers(0, 70).map(lambda n: date(2026, 2, 20) + timedelta(days=n))
 
 
+kinds = st.sampled_from(["FLAT", "PERIODS", "PERIODS_BY_MONTH", "STEPS"])
+ratchets = st.none() | st.builds(
+    rating.Ratchet,
+    percent=st.integers(0, 100).map(D),
+    months=st.integers(1, 11),
+    of_months=st.sampled_from([(), (1, 7, 8, 12)]),
+    percents=st.just(()) | st.lists(st.integers(20, 120).map(D), min_size=12, max_size=12).map(tuple),
+    shared_months=st.sampled_from([(), (2, 3, 4), tuple(range(1, 13))]),
+    over=st.lists(kinds, min_size=1, max_size=3, unique=True).map(tuple),
+)
+
+
 def some_schedule(draw, count: int, seasons: list[list[int]]) -> terms.Schedule:
     hours = [draw(st.lists(st.sampled_from(own), min_size=24, max_size=24)) for own in seasons]
     return tuple(tuple(hours[0 if month < 3 or month > 9 else 1]) for month in range(12))
@@ -150,10 +162,11 @@ def some_schedule(draw, count: int, seasons: list[list[int]]) -> terms.Schedule:
 def plans(draw) -> rating.Plan:
     scope = draw(st.sampled_from(["TOTAL_PRORATA", "PER_PERIOD", "CHRONOLOGICAL"]))
     steps = draw(st.integers(1, 3))
-    unit = draw(st.sampled_from(["KWH", "KWH_DAILY"]))
+    unit = draw(st.sampled_from(["KWH", "KWH_DAILY", "KWH_PER_KW", "KWH_PER_KW_DAILY"]))
+    blocks = steps == 3 and unit == "KWH_PER_KW" and draw(st.booleans())
 
     def edges() -> list[Decimal]:
-        most = 300 if unit == "KWH_DAILY" else 6000
+        most = {"KWH": 6000, "KWH_DAILY": 300, "KWH_PER_KW": 5000, "KWH_PER_KW_DAILY": 160}[unit]
         chosen = draw(st.sets(st.integers(1, most), min_size=steps - 1, max_size=steps - 1))
         return [D(n) / 10 for n in sorted(chosen)]
 
@@ -161,7 +174,11 @@ def plans(draw) -> rating.Plan:
 
     def period(number: int) -> rating.EnergyPeriod:
         limits = edges() if scope == "PER_PERIOD" else (winter if number < 2 else summer)
-        return rating.EnergyPeriod(f"p{number}", tuple(rating.Tier(draw(prices), top, unit) for top in [*limits, None]))
+        tiers = [rating.Tier(draw(prices), top, unit) for top in [*limits, None]]
+        if blocks:  # up to 300 h, of which the first kWh apart; up to more hours; and the rest
+            inside = [rating.Tier(draw(prices), D(200), "KWH"), rating.Tier(draw(prices), None, "KWH")]
+            tiers = [replace(tiers[0], limit=D(300)), *inside, replace(tiers[1], limit=D(800)), tiers[2]]
+        return rating.EnergyPeriod(f"p{number}", tuple(tiers))
 
     seasons = [[0, 1], [2, 3]]
     demand = None
@@ -178,6 +195,7 @@ def plans(draw) -> rating.Plan:
             weekday=some_schedule(draw, 4, seasons),
             weekend=some_schedule(draw, 4, seasons),
             minimum_kw=draw(st.sampled_from([D(0), D("1.75")])),
+            ratchet=draw(ratchets),
         )
     change = draw(days_2026)
     return rating.Plan(
@@ -210,6 +228,13 @@ def plans(draw) -> rating.Plan:
     )
 
 
+def history_of(watts: dict[tuple[int, int], int], n: int) -> rating.History:
+    return rating.History(tuple(watts), np.tile(np.array(list(watts.values()), dtype=np.int64), (n, 1)))
+
+
+NONE_YET = history_of({(2025, month): 0 for month in range(1, 13)}, 4)
+
+
 @settings(max_examples=50, deadline=None)
 @given(
     plans(),
@@ -223,8 +248,9 @@ def test_agrees_with_the_oracle_to_the_cent(plan: rating.Plan, start: date, days
     count = (periods.midnight(end, zone) - periods.midnight(start, zone)) // timedelta(hours=1)
     wh = np.random.default_rng(seed).integers(0, 4000, (3, count))
     wh[1] = 0
-    rated = rating.rate(plan, use(wh, start, zone), periods.Days(start, end))
-    oracle = Oracle(plan, start, end, zone, 60)
+    earlier = {(year, month): 997 * month for year in (2025, 2026) for month in range(1, 13)}
+    rated = rating.rate(plan, use(wh, start, zone), periods.Days(start, end), history=history_of(earlier, 3))
+    oracle = Oracle(plan, start, end, zone, 60, earlier)
     for account in range(3):
         expected = oracle.bill(wh[account].tolist())
         found = {c: int(rated.sum_cents(c)[account]) for c in terms.COMPONENTS}
@@ -247,8 +273,8 @@ def test_agrees_with_the_oracle_to_the_cent(plan: rating.Plan, start: date, days
 @given(plans(), st.integers(0, 2**32))
 def test_thousands_at_once_are_thousands_one_by_one(plan: rating.Plan, seed: int) -> None:
     wh = np.random.default_rng(seed).integers(0, 5000, (4, 31 * 24))
-    together = rating.rate(plan, use(wh), JANUARY)
-    alone = [rating.rate(plan, use(row), JANUARY) for row in wh]
+    together = rating.rate(plan, use(wh), JANUARY, history=NONE_YET)
+    alone = [rating.rate(plan, use(row), JANUARY, history=NONE_YET) for row in wh]
     assert [together.lines(n) for n in range(4)] == [one.lines() for one in alone]
 
 
@@ -256,7 +282,8 @@ def test_thousands_at_once_are_thousands_one_by_one(plan: rating.Plan, seed: int
 @given(plans(), st.integers(1, 30), st.integers(0, 2**32))
 def test_a_split_that_changes_nothing_costs_the_same_energy_and_days(plan: rating.Plan, cut: int, seed: int) -> None:
     plan = replace(
-        plan, energy=tuple(replace(p, tiers=p.tiers[-1:]) for p in plan.energy), demand=None, riders=(), taxes=(),
+        plan, energy=tuple(replace(p, tiers=(replace(p.tiers[-1], unit="KWH"),)) for p in plan.energy), demand=None,
+        riders=(), taxes=(),
         minimum_monthly=D(0),
     )  # fmt: skip
     used = use(np.random.default_rng(seed).integers(0, 5000, 31 * 24))

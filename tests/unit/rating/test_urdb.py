@@ -91,8 +91,10 @@ def test_importing_twice_gives_the_same_and_leaves_the_document_alone() -> None:
         (rate(energyratestructure=[]), "energyratestructure"),
         (rate(energyratestructure=[[{"rate": 0.1}, {"rate": 0.2}]]), "energyratestructure[0][0].max"),
         (
-            rate(energyratestructure=[[{"rate": 0.1, "max": 5}, {"rate": 0.2, "max": 9}]]),
-            "energyratestructure[0][1].max",
+            rate(
+                energyratestructure=[[{"rate": 0.1, "max": 9}, {"rate": 0.2, "max": 5, "unit": "kWh/kW"}, {"rate": 1}]]
+            ),
+            "energyratestructure[0]",
         ),
         (
             rate(energyratestructure=[[{"rate": 0.1, "max": 9}, {"rate": 0.2, "max": 5}, {"rate": 1}]]),

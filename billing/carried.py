@@ -1,0 +1,216 @@
+"""What one bill of an agreement hands to the next: kWh and money from energy sent out, and progress towards a year's
+minimum. Kept as a row of the bill it comes from, immutable and cancelled with it.
+
+Only agreements whose plan needs it come here: `needs` asks the plan, not the agreement.
+"""
+
+import hashlib
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from datetime import date, timedelta
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from sqlalchemy import ARRAY, BigInteger, func, literal, select
+from sqlalchemy.orm import Session
+
+from billing import bulk, models, rating, tariffs
+from billing.rating import export
+from core import periods
+from metering import queries as metering
+
+Ints = NDArray[np.int64]
+COLUMNS = ("bill_id", "bank_wh", "excess_wh", "credit_cents", "minimum_cents")
+
+
+@dataclass(frozen=True)
+class Brought:
+    """What some agreements (their ids rise) bring into a bill: reads of energy sent out beside `usage`, what the bill
+    before handed over, and how far they are towards the year's minimum. `broken` says who cannot be billed yet: the
+    bill before was cancelled or is not issued yet, or the meter of what was sent out is silent.
+    """
+
+    usage: rating.Usage
+    state: rating.State | None
+    year_to_date: Ints | None
+    broken: NDArray[np.bool_]
+
+    def mixed(self, hashes: NDArray[np.bytes_]) -> NDArray[np.bytes_]:
+        """This will give digests that know of all this too."""
+        sent = self.usage.export_wh
+        parts = [] if sent is None else [sent]
+        if self.state is not None:
+            parts += [self.state.bank, self.state.excess[:, None], self.state.credit_cents[:, None]]
+        if self.year_to_date is not None:
+            parts.append(self.year_to_date[:, None])
+        rows = np.ascontiguousarray(np.concatenate(parts, axis=1), dtype="<i8")
+        out = [hashlib.sha256(h + row.tobytes()).hexdigest() for h, row in zip(hashes.tolist(), rows, strict=True)]
+        return np.array(out, dtype="S64")
+
+
+def needs(segments: Sequence[rating.Segment]) -> bool:
+    """This will say whether bills of these plans carry anything, or pay for energy sent out."""
+    return any(s.plan.export.metering != "NONE" or s.plan.minimum_annual for s in segments)
+
+
+def bring(
+    session: Session, *, agreement_ids: Ints, points: Ints, days: periods.Days, segments: Sequence[rating.Segment],
+    used: rating.Usage,
+) -> Brought:  # fmt: skip
+    """This will collect what such agreements bring into the bill of some days."""
+    broken = np.zeros(len(agreement_ids), dtype=np.bool_)
+    year = _year_to_date(session, agreement_ids, days) if segments[-1].plan.minimum_annual else None
+    paying = any(s.plan.export.metering != "NONE" for s in segments)
+    if paying:
+        used, silent = sent_out(session, points=points, days=days, used=used)
+        broken |= silent
+    state, still_open = _state(session, agreement_ids, days, segments[0].plan, used.per_kwh)
+    return Brought(used, state, year, broken | still_open)
+
+
+def final(segments: Sequence[rating.Segment]) -> tuple[rating.Segment, ...]:
+    """This will give the segments of a last bill: what is carried is settled in it."""
+    return (*segments[:-1], replace(segments[-1], settles=True))
+
+
+def write(session: Session, rated: Iterable[tuple[rating.Rated, Ints, Ints]]) -> None:
+    """This will keep what bills hand on: for each batch what was rated, the rows that were written, and their ids."""
+    session.flush()
+    found = [row for one, rows, ids in rated if _hands_on(one) for row in _rows(one, rows, ids)]
+    if found:
+        bulk.copy(session, "bill_carried", COLUMNS, found)
+
+
+def followers(session: Session, *, bill_id: int, instead_of: int) -> tuple[int, ...]:
+    """This will name the issued bill that stood on what another handed on, where that has changed with its correction;
+    none where nothing has.
+    """
+    row, bill = models.BillCarriedRow, models.BillRow
+    kept = {r.bill_id: r for r in session.scalars(select(row).where(row.bill_id.in_((bill_id, instead_of))))}
+    new, old = kept.get(bill_id), kept.get(instead_of)
+    if _values(new) == _values(old):
+        return ()
+    made = session.get_one(bill, bill_id)
+    return tuple(
+        session.scalars(
+            select(bill.id).where(
+                bill.agreement_id == made.agreement_id, bill.starts_on == made.ends_on, bill.status == "ISSUED"
+            )
+        )
+    )
+
+
+def _values(row: models.BillCarriedRow | None) -> Any:
+    return None if row is None else (row.bank_wh, row.excess_wh, row.credit_cents, row.minimum_cents)
+
+
+def _hands_on(rated: rating.Rated) -> bool:
+    return rated.state is not None or rated.toward_minimum is not None
+
+
+def _rows(rated: rating.Rated, rows: Ints, ids: Ints) -> Iterable[tuple[Any, ...]]:
+    state, nothing = rated.state, np.zeros(len(rated), dtype=np.int64)
+    minimum = nothing if rated.toward_minimum is None else rated.toward_minimum
+    for row, bill_id in zip(rows.tolist(), ids.tolist(), strict=True):
+        bank = [] if state is None else [int(wh) * 1000 // rated.per_kwh for wh in state.bank[row]]
+        excess, cents = (0, 0) if state is None else (int(state.excess[row]), int(state.credit_cents[row]))
+        yield bill_id, bank, excess * 1000 // rated.per_kwh, cents, int(minimum[row])
+
+
+def sent_out(
+    session: Session, *, points: Ints, days: periods.Days, used: rating.Usage
+) -> tuple[rating.Usage, NDArray[np.bool_]]:
+    """This will give the usage with what was sent out beside it, on the coarser grid of the two, and whose meter of it
+    is silent; who has no such meter sent out nothing.
+
+    Gaps count as nothing sent out. A meter without a single read in the days is silent.
+    """
+    grids = metering.usage_grids(
+        session, service_point_ids=points.tolist(), starts_at=periods.midnight(days.starts_on, used.timezone),
+        ends_at=periods.midnight(days.ends_on, used.timezone), direction="RECEIVED",
+    )  # fmt: skip
+    read = [grid for grid in grids if (grid.wh >= 0).any()]
+    minutes = max([used.interval_minutes, *(grid.interval_minutes for grid in read)])
+    wh = _coarser(used.wh, minutes // used.interval_minutes)
+    sent = np.zeros_like(wh)
+    silent = np.ones(len(points), dtype=np.bool_)
+    order = np.argsort(points, kind="stable")
+    for grid in read:
+        own = np.array(grid.service_point_ids, dtype=np.int64)
+        rows = order[np.searchsorted(points, own, sorter=order)]
+        values = _coarser(np.maximum(grid.wh, 0), minutes // grid.interval_minutes)
+        sent[rows, : values.shape[1]] = values[:, : sent.shape[1]]
+        silent[rows] = (grid.wh < 0).all(axis=1)
+    for row in np.flatnonzero(silent):
+        silent[row] = metering.find_meter(session, service_point_id=int(points[row]), direction="RECEIVED") is not None
+    return replace(used, interval_minutes=minutes, wh=wh, export_wh=sent), silent
+
+
+def _coarser(wh: Ints, times: int) -> Ints:
+    if times == 1:
+        return wh
+    starts = np.arange(0, wh.shape[1], times)
+    return np.add.reduceat(wh, starts, axis=1) if wh.shape[1] else wh
+
+
+def _state(
+    session: Session, agreement_ids: Ints, days: periods.Days, plan: rating.Plan, per_kwh: int
+) -> tuple[rating.State, NDArray[np.bool_]]:
+    """What the bills that end where these days begin handed over, and whose such bill may still change."""
+    bill, row = models.BillRow, models.BillCarriedRow
+    found = session.execute(
+        select(bill.agreement_id, bill.status, row)
+        .outerjoin(row, row.bill_id == bill.id)
+        .where(bill.agreement_id == _any(agreement_ids), bill.ends_on == days.starts_on)
+        .order_by(bill.agreement_id, bill.version)
+    ).all()
+    count = len(agreement_ids)
+    standing = {agreement_id: kept for agreement_id, status, kept in found if status != "CANCELLED"}
+    firm = {agreement_id for agreement_id, status, _ in found if status == "ISSUED"}
+    open_ = {agreement_id for agreement_id, _, _ in found} - firm
+    before = _plans_before(session, [a for a, kept in standing.items() if kept is not None], days.starts_on)
+    bank = np.zeros((count, len(plan.energy)), dtype=np.int64)
+    excess, credit = np.zeros(count, dtype=np.int64), np.zeros(count, dtype=np.int64)
+    for at, agreement_id in enumerate(agreement_ids.tolist()):
+        kept = standing.get(agreement_id)
+        if kept is None:
+            continue
+        grains = per_kwh // 1000
+        one = rating.State(
+            np.array([kept.bank_wh or [0] * len(plan.energy)], dtype=np.int64) * grains,
+            np.array([kept.excess_wh], dtype=np.int64) * grains, np.array([kept.credit_cents], dtype=np.int64),
+        )  # fmt: skip
+        if agreement_id in before:
+            one = export.hand_over(one, before[agreement_id], plan, per_kwh)
+        bank[at], excess[at], credit[at] = one.bank[0], one.excess[0], one.credit_cents[0]
+    return rating.State(bank, excess, credit), np.isin(agreement_ids, list(open_))
+
+
+def _plans_before(session: Session, agreement_ids: Sequence[int], on: date) -> dict[int, rating.Plan]:
+    if not agreement_ids:
+        return {}
+    last = periods.Days(on - timedelta(days=1), on)
+    terms = tariffs.list_terms(session, agreement_ids=agreement_ids, days=last)
+    return {agreement_id: own[-1].plan for agreement_id, own in terms.items() if own}
+
+
+def _year_to_date(session: Session, agreement_ids: Ints, days: periods.Days) -> Ints:
+    """Cents that the year's bills so far count with; a bill counts in the year in which it begins."""
+    bill, row = models.BillRow, models.BillCarriedRow
+    sums: dict[int, Any] = dict(
+        session.execute(
+            select(bill.agreement_id, func.sum(row.minimum_cents))
+            .join(row, row.bill_id == bill.id)
+            .where(
+                bill.agreement_id == _any(agreement_ids), bill.status != "CANCELLED",
+                bill.starts_on >= date(days.starts_on.year, 1, 1), bill.starts_on < days.starts_on,
+            )
+            .group_by(bill.agreement_id)
+        ).tuples()
+    )  # fmt: skip
+    return np.array([int(sums.get(agreement_id, 0)) for agreement_id in agreement_ids.tolist()], dtype=np.int64)
+
+
+def _any(ids: Ints) -> Any:
+    return func.any(literal(ids.tolist(), ARRAY(BigInteger)))
