@@ -40,60 +40,46 @@ def post_journals(session: Session, journals: Sequence[Journal], *, now: datetim
     if not wanted:
         return 0
     first_open = periods_open.hold_open(session)
-    fresh: dict[str, int] = {}
+    posted = 0
     for some in bulk.slices(wanted, 5000):
-        rows = [
-            {
-                "key": j.key,
-                "kind": j.kind,
-                "account_id": j.account_id,
-                "effective_on": j.effective_on,
-                "booked_on": first_open if first_open and j.effective_on < first_open else None,
-                "posted_at": now,
-            }
-            for j in some
-        ]
+        rows = []
+        for j in some:
+            entries = {code: cents for code, cents in j.amounts.items() if cents}
+            rows.append(
+                {
+                    "key": j.key,
+                    "kind": j.kind,
+                    "account_id": j.account_id,
+                    "effective_on": j.effective_on,
+                    "booked_on": first_open if first_open and j.effective_on < first_open else None,
+                    "posted_at": now,
+                    "codes": list(entries),
+                    "cents": list(entries.values()),
+                }
+            )
         statement = insert(models.LedgerJournalRow).on_conflict_do_nothing(index_elements=["key"])
-        returned = session.execute(statement.returning(models.LedgerJournalRow.key, models.LedgerJournalRow.id), rows)
-        fresh.update((row.key, row.id) for row in returned)
-    bulk.copy(
-        session,
-        "ledger_entry",
-        ("journal_id", "code", "account_id", "debit_cents", "credit_cents"),
-        (
-            (fresh[j.key], code, j.account_id, max(cents, 0), max(-cents, 0))
-            for j in wanted
-            if j.key in fresh
-            for code, cents in j.amounts.items()
-            if cents
-        ),
-    )
-    return len(fresh)
+        posted += len(session.execute(statement.returning(models.LedgerJournalRow.id), rows).all())
+    return posted
 
 
 _BILLS = text(
     """
-    WITH owed AS (
-      SELECT b.id, b.account_id, b.total_cents, b.kind_key, coalesce(t.cents, 0) AS tax
-        FROM (SELECT id, account_id, total_cents, 'bill:' || id AS kind_key FROM bill
-               WHERE id = ANY(CAST(:ids AS bigint[]))) AS b
-        LEFT JOIN (SELECT bill_id, CAST(sum(amount_cents) AS bigint) AS cents FROM bill_line
-                    WHERE bill_id = ANY(CAST(:ids AS bigint[])) AND component = 'tax' GROUP BY bill_id) AS t
-               ON t.bill_id = b.id
-    ), posted AS (
-      INSERT INTO ledger_journal (key, kind, account_id, effective_on, booked_on, posted_at)
-      SELECT kind_key, 'BILL', account_id, :on, :booked_on, :now FROM owed
-       WHERE total_cents <> 0 OR tax <> 0 ORDER BY id
-      ON CONFLICT (key) DO NOTHING
-      RETURNING id, key
-    )
-    INSERT INTO ledger_entry (journal_id, code, account_id, debit_cents, credit_cents)
-    SELECT posted.id, e.code, owed.account_id, greatest(e.cents, 0), greatest(-e.cents, 0)
-      FROM owed JOIN posted ON posted.key = owed.kind_key,
-           LATERAL (VALUES ('RECEIVABLE', total_cents), ('REVENUE', tax - total_cents), ('TAX_PAYABLE', -tax))
-             AS e (code, cents)
-     WHERE e.cents <> 0
-     ORDER BY posted.id
+    INSERT INTO ledger_journal (key, kind, account_id, effective_on, booked_on, posted_at, codes, cents)
+    SELECT 'bill:' || id, 'BILL', account_id, :on, :booked_on, :now,
+           CASE WHEN tax = 0 THEN ARRAY['RECEIVABLE', 'REVENUE']
+                WHEN total_cents = 0 THEN ARRAY['REVENUE', 'TAX_PAYABLE']
+                WHEN total_cents = tax THEN ARRAY['RECEIVABLE', 'TAX_PAYABLE']
+                ELSE ARRAY['RECEIVABLE', 'REVENUE', 'TAX_PAYABLE'] END,
+           CASE WHEN tax = 0 THEN ARRAY[total_cents, -total_cents]
+                WHEN total_cents = 0 THEN ARRAY[tax, -tax]
+                WHEN total_cents = tax THEN ARRAY[total_cents, -tax]
+                ELSE ARRAY[total_cents, tax - total_cents, -tax] END
+      FROM (SELECT b.id, b.account_id, b.total_cents, billing_sum(b.amounts[f.tax_at :]) AS tax
+              FROM bill b JOIN bill_form f ON f.id = b.form_id
+             WHERE b.id BETWEEN :first AND :last AND b.id = ANY(CAST(:ids AS bigint[]))) AS owed
+     WHERE total_cents <> 0 OR tax <> 0
+     ORDER BY id
+    ON CONFLICT (key) DO NOTHING
     """
 )
 
@@ -103,10 +89,18 @@ def post_bills(session: Session, *, bill_ids: Sequence[int], effective_on: date,
 
     It is `post_journals` for what stands in rows already: key ``bill:<id>``, new keys only, no entry of nothing.
     """
+    if not bill_ids:
+        return
     session.flush()
     first_open = periods_open.hold_open(session)
     booked_on = first_open if first_open and effective_on < first_open else None
-    session.execute(_BILLS, {"ids": list(bill_ids), "on": effective_on, "booked_on": booked_on, "now": now})
+    session.execute(
+        _BILLS,
+        {
+            "ids": list(bill_ids), "first": min(bill_ids), "last": max(bill_ids), "on": effective_on,
+            "booked_on": booked_on, "now": now,
+        },
+    )  # fmt: skip
 
 
 def balance_cents(session: Session, *, account_id: int) -> int:

@@ -7,7 +7,7 @@ import numpy as np
 from sqlalchemy import delete, func, select
 from sqlalchemy.orm import Session
 
-from billing import bulk, chunks, metered, models, rating, runs, tariffs, validations
+from billing import bulk, chunks, forms, metered, models, rating, runs, tariffs, validations
 from core import errors, periods
 from core.accounts import queries as accounts
 
@@ -26,7 +26,7 @@ class Priced:
     wh: int
     peak_watts: int | None
     rounding: str
-    input_hash: str
+    input_hash: bytes
 
     @property
     def estimated(self) -> bool:
@@ -62,7 +62,7 @@ def price(session: Session, *, agreement: accounts.Agreement, days: periods.Days
         wh=int(rated.metered[0]) * 1000 // rated.per_kwh,
         peak_watts=None if rated.peak_watts is None else int(rated.peak_watts[0]),
         rounding=segments[0].plan.rounding,
-        input_hash=chunks.digests(days, own, free, reads.usage.wh)[0].decode(),
+        input_hash=chunks.digests(days, own, free, reads.usage.wh)[0].tobytes(),
     )
 
 
@@ -89,7 +89,6 @@ def draft(session: Session, priced: Priced, *, now: datetime, looked_at: bool = 
         raise errors.Refused("bill.billed_already", number=issued.number)
     stale = [row.id for row in others]
     if stale:
-        session.execute(delete(models.BillLineRow).where(models.BillLineRow.bill_id.in_(stale)))
         session.execute(delete(bill).where(bill.id.in_(stale)))
     version = session.scalar(
         select(func.coalesce(func.max(bill.version), 0)).where(
@@ -104,19 +103,12 @@ def draft(session: Session, priced: Priced, *, now: datetime, looked_at: bool = 
             id=bill_id, number=f"{days.ends_on:%y%m}-{bill_id:07d}", account_id=agreement.account_id,
             agreement_id=agreement.id, run_id=None, version=int(version or 0) + 1, starts_on=days.starts_on,
             ends_on=days.ends_on, tariff_code=priced.terms[-1].tariff_code, status="HELD" if code else "DRAFT",
-            hold_code=code, findings=list(codes), total_cents=priced.total_cents, wh=priced.wh,
+            hold_code=code, findings=list(codes), form_id=forms.keep(session, [priced.lines])[0],
+            quantities=[int(round(x.quantity, 6).scaleb(6)) for x in priced.lines],
+            amounts=[x.amount_cents for x in priced.lines], total_cents=priced.total_cents, wh=priced.wh,
             peak_watts=priced.peak_watts, estimated=priced.estimated, rounding=priced.rounding,
             input_hash=priced.input_hash, rated_at=now,
         )
-    )  # fmt: skip
-    session.flush()
-    session.add_all(
-        models.BillLineRow(
-            bill_id=bill_id, position=position, component=x.component, code=x.code, description=x.description,
-            args=dict(x.args), quantity=round(x.quantity, 6), unit=x.unit, unit_price=x.unit_price,
-            amount_cents=x.amount_cents,
-        )
-        for position, x in enumerate(priced.lines)
     )  # fmt: skip
     session.flush()
     return bill_id

@@ -30,7 +30,7 @@ BOOKS = (
     "SELECT b.agreement_id, count(*) FROM fact f, jsonb_array_elements_text(f.payload -> 'bill_ids') AS owed(id), bill b"
     " WHERE f.name = 'bills.issued' AND b.id = owed.id::bigint GROUP BY 1 ORDER BY 1",
 )
-MONEY = "bill, bill_line, bill_run, bill_run_chunk, ledger_journal, ledger_entry, fact, delivery, charge, allocation"
+MONEY = "bill, bill_form, bill_run, bill_run_chunk, ledger_journal, fact, delivery, charge, allocation"
 
 
 @pytest.fixture(scope="module")
