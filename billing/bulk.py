@@ -52,8 +52,9 @@ def take_ids(session: Session, table: str, count: int) -> Ints:
     """This will take `count` ids from a table's own counter, rising; others may take theirs in between."""
     taken = session.scalar(
         text(
-            "SELECT string_agg(int8send(nextval(pg_get_serial_sequence(:table, 'id'))), ''::bytea)"
-            " FROM generate_series(1, :count)"
+            "SELECT string_agg(int8send(nextval(own.counter)), ''::bytea)"
+            " FROM (SELECT CAST(pg_get_serial_sequence(:table, 'id') AS regclass) AS counter OFFSET 0) AS own,"
+            " generate_series(1, :count)"
         ),
         {"table": table, "count": count},
     )

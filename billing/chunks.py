@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from sqlalchemy import ARRAY, BigInteger, delete, func, literal, select, text
+from sqlalchemy import delete, select, text
 from sqlalchemy.orm import Session
 
 from billing import (
@@ -23,6 +23,7 @@ from billing import (
     cycles,
     forms,
     issuing,
+    ledger,
     metered,
     models,
     rating,
@@ -31,7 +32,7 @@ from billing import (
     tariffs,
     validations,
 )
-from core import errors, log, periods
+from core import db, errors, log, periods
 from core.accounts import queries as accounts
 
 logger = log.get(__name__)
@@ -71,9 +72,9 @@ def bill(
     for zone_groups in _by_days(groups):
         batches += _rate_read(session, zone_groups, parked)
     made = records.Made(run_id, now, release.issued_on if release else None)
-    counts, ids = _write(session, batches, made)
+    counts, owed = _write(session, batches, made)
     if release:
-        issuing.book(session, bill_ids=ids, release=release, now=now)
+        issuing.book(session, owed=owed, release=release, now=now)
     counts |= {"parked": len(parked), "agreements": len(chunk.agreement_ids)}
     chunk.counts = counts
     chunk.parked = {str(agreement_id): code for agreement_id, code in sorted(parked.items())}
@@ -206,7 +207,7 @@ def _standing(session: Session, group: _Group, hashes: bulk.Octets) -> tuple[Int
     stale: list[int] = []
     for old in session.execute(
         select(row.id, row.agreement_id, row.version, row.status, row.input_hash)
-        .where(row.agreement_id == _any(group.agreement_ids), row.starts_on == group.days.starts_on)
+        .where(row.agreement_id == db.any_of(group.agreement_ids.tolist()), row.starts_on == group.days.starts_on)
         .order_by(row.version)
     ):
         at = int(np.searchsorted(group.agreement_ids, old.agreement_id))
@@ -238,7 +239,7 @@ def demand_history(
     row = models.BillRow
     for agreement_id, starts_on, peak in session.execute(
         select(row.agreement_id, row.starts_on, row.peak_watts).where(
-            row.agreement_id == _any(agreement_ids),
+            row.agreement_id == db.any_of(agreement_ids.tolist()),
             row.starts_on >= months[0],
             row.status != "CANCELLED",
             row.peak_watts.is_not(None),
@@ -274,7 +275,7 @@ def facts(
     the year before.
     """
     since = periods.add_months(days.starts_on, -13)
-    parameters = {"ids": agreement_ids.tolist(), "since": since, "before": days.ends_on}
+    parameters = {"ids": db.array_of(agreement_ids.tolist()), "since": since, "before": days.ends_on}
     usual = np.full((len(rows), 3), np.nan)
     counts = np.zeros((len(rows), 3), dtype=np.int64)
     found = session.execute(_USUAL, parameters).all()
@@ -297,14 +298,16 @@ def facts(
     )  # fmt: skip
 
 
-def _write(session: Session, batches: Sequence[records.Batch], made: records.Made) -> tuple[dict[str, int], list[int]]:
-    """What is new is written, and the ids of what nothing holds are given; ids rise from batch to batch."""
+def _write(
+    session: Session, batches: Sequence[records.Batch], made: records.Made
+) -> tuple[dict[str, int], ledger.Owed]:
+    """What is new is written, and what nothing holds is given; ids rise from batch to batch."""
     counts: Counter[str] = Counter({"billed": 0, "held": 0, "unchanged": 0})
     fresh = [b for b in (records.fresh(batch) for batch in batches) if len(b.agreement_ids)]
     total = sum(len(b.agreement_ids) for b in fresh)
     counts["unchanged"] = sum(len(b.agreement_ids) for b in batches) - total
     if not total:
-        return dict(counts), []
+        return dict(counts), ledger.join([])
     ids = bulk.take_ids(session, "bill", total)
     formed = [(batch, form) for batch in fresh for form in records.forms(batch)]
     form_ids = forms.keep(session, [form.columns for _, form in formed])
@@ -323,8 +326,12 @@ def _write(session: Session, batches: Sequence[records.Batch], made: records.Mad
         for check, times in zip(validations.ORDERED, batch.struck.sum(axis=0).tolist(), strict=True):
             if times:
                 counts[f"found.{check.code}"] += times
-    free = records.join([some for (_, form), some in zip(formed, own, strict=True) if not form.hold_code])
-    return dict(counts), free.tolist()
+    free = [
+        ledger.Owed(some, b.account_ids[f.rows], b.rated.total_cents[f.rows], b.rated.sum_cents("tax")[f.rows])
+        for (b, f), some in zip(formed, own, strict=True)
+        if not f.hold_code
+    ]
+    return dict(counts), ledger.join(free)
 
 
 def digests(
@@ -359,7 +366,3 @@ def _digests(head: Any, rows: NDArray[Any]) -> bulk.Octets:
         digest.update(octets[at : at + width])
         done.append(digest.digest())
     return np.frombuffer(b"".join(done), dtype=np.uint8).reshape(len(rows), 32)
-
-
-def _any(ids: Ints) -> Any:
-    return func.any(literal(ids.tolist(), ARRAY(BigInteger)))

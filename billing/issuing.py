@@ -5,11 +5,12 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
 
-from sqlalchemy import ARRAY, BigInteger, func, literal, select, update
+import numpy as np
+from sqlalchemy import func, select, update
 from sqlalchemy.orm import Session
 
 from billing import archive, crew, ledger, models, rules, settling
-from core import audit, errors, money, outbox, periods
+from core import audit, db, errors, money, outbox, periods
 from core.accounts import queries as accounts
 from core.hub import Hub
 
@@ -152,21 +153,25 @@ def _issue(session: Session, bill_ids: Sequence[int], *, zone: str, now: datetim
             .values(status="ISSUED", issued_on=today, due_on=due_on)
             .execution_options(synchronize_session=False if len(ids) > 1 else "auto")
         )
-    book(session, bill_ids=bill_ids, release=Release(today, announce), now=now)
+    owed = ledger.owed_by(session, bill_ids=bill_ids)
+    book(session, owed=owed, release=Release(today, announce), now=now)
 
 
-def book(session: Session, *, bill_ids: Sequence[int], release: Release, now: datetime) -> None:
+def book(session: Session, *, owed: ledger.Owed, release: Release, now: datetime) -> None:
     """This will do what follows from bills that went out just now: the books, what is paid with it, the news."""
-    if not bill_ids:
+    if not len(owed.bill_ids):
         return
+    ledger.post_bills(session, owed=owed, effective_on=release.issued_on, now=now)
+    settling.settle(session, account_ids=np.unique(owed.account_ids).tolist(), now=now)
+    if release.announce:
+        _announce(session, owed.bill_ids.tolist(), now)
+
+
+def _announce(session: Session, bill_ids: Sequence[int], now: datetime) -> None:
     bill = models.BillRow
-    ledger.post_bills(session, bill_ids=bill_ids, effective_on=release.issued_on, now=now)
     rows = session.execute(
         select(bill.id, bill.account_id, bill.total_cents, bill.due_on).where(_these(bill_ids)).order_by(bill.id)
     ).all()
-    settling.settle(session, account_ids=sorted({r.account_id for r in rows}), now=now)
-    if not release.announce:
-        return
     archive.owe_documents(session, bill_ids=[r.id for r in rows], now=now)
     owners = accounts.list_account_facts(session, account_ids=sorted({r.account_id for r in rows}))
     news = [
@@ -188,7 +193,7 @@ def book(session: Session, *, bill_ids: Sequence[int], release: Release, now: da
 
 
 def _these(bill_ids: Sequence[int]) -> Any:
-    return models.BillRow.id == func.any(literal(list(bill_ids), ARRAY(BigInteger)))
+    return models.BillRow.id == db.any_of(bill_ids)
 
 
 def _taxes(session: Session, bill_ids: Sequence[int]) -> dict[int, int]:

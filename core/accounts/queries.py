@@ -6,11 +6,10 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any, NamedTuple
 
-from sqlalchemy import BigInteger, and_, func, literal, or_, select, text
-from sqlalchemy.dialects.postgresql import ARRAY
+from sqlalchemy import and_, func, or_, select, text
 from sqlalchemy.orm import Session
 
-from core import crypto, errors
+from core import crypto, db, errors
 from core.accounts import addresses, models
 from core.periods import Days
 
@@ -78,7 +77,7 @@ class Agreement:
 @dataclass(frozen=True)
 class Alike:
     """Agreements that are alike in everything a bill run sorts them by; `ids`, `account_ids` and `service_point_ids`
-    are big-endian int64, in the order of the ids.
+    are big-endian int64, in one order, which may be any.
 
     `starts_on` and `ends_on` are cut to the period that was asked about: before it is its first day, after it None.
     """
@@ -136,8 +135,8 @@ MAX_ATTEMPTS = 5
 _ALIKE = text(
     """
     SELECT timezone, jurisdiction, kind, city, bill_cycle_day, starts_on, ends_on,
-           string_agg(int8send(id), ''::bytea ORDER BY id), string_agg(int8send(account_id), ''::bytea ORDER BY id),
-           string_agg(int8send(service_point_id), ''::bytea ORDER BY id)
+           string_agg(int8send(id), ''::bytea), string_agg(int8send(account_id), ''::bytea),
+           string_agg(int8send(service_point_id), ''::bytea)
       FROM (SELECT p.timezone, a.jurisdiction, c.kind, p.city, a.bill_cycle_day,
                    greatest(g.starts_on, :first) AS starts_on,
                    CASE WHEN g.ends_on <= :last THEN g.ends_on END AS ends_on, g.id, g.account_id, g.service_point_id
@@ -328,8 +327,8 @@ def list_alike(
         {
             "first": period.starts_on,
             "last": period.ends_on,
-            "ids": None if agreement_ids is None else list(agreement_ids),
-            "account_ids": None if account_ids is None else list(account_ids),
+            "ids": None if agreement_ids is None else db.array_of(agreement_ids),
+            "account_ids": None if account_ids is None else db.array_of(account_ids),
             "cycle_day": cycle_day,
         },
     )
@@ -340,9 +339,7 @@ def list_account_facts(session: Session, *, account_ids: Sequence[int]) -> dict[
     """This will give, by account, its customer and its jurisdiction; set-based, for thousands."""
     account = models.AccountRow
     rows = session.execute(
-        select(account.id, account.customer_id, account.jurisdiction).where(
-            account.id == func.any(literal(list(account_ids), ARRAY(BigInteger)))
-        )
+        select(account.id, account.customer_id, account.jurisdiction).where(account.id == db.any_of(account_ids))
     )
     return {row.id: (row.customer_id, row.jurisdiction) for row in rows}
 
