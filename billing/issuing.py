@@ -174,22 +174,21 @@ def _announce(session: Session, bill_ids: Sequence[int], now: datetime) -> None:
     ).all()
     archive.owe_documents(session, bill_ids=[r.id for r in rows], now=now)
     owners = accounts.list_account_facts(session, account_ids=sorted({r.account_id for r in rows}))
-    news = [
-        outbox.News(
-            "bill.issued",
-            f"account:{r.account_id}",
-            {
-                "bill_id": r.id,
-                "account_id": r.account_id,
-                "customer_id": owners[r.account_id][0],
-                "total": str(money.from_cents(r.total_cents)),
-                "due_on": r.due_on.isoformat(),
-            },
-            bell=len(rows) == 1,  # thousands are left to the sweep: what customers wait for goes first
-        )
+    payloads = [
+        {
+            "bill_id": r.id,
+            "account_id": r.account_id,
+            "customer_id": owners[r.account_id][0],
+            "total": str(money.from_cents(r.total_cents)),
+            "due_on": r.due_on.isoformat(),
+        }
         for r in rows
     ]
-    outbox.record_facts(session, news, now=now)
+    keys = [f"account:{r.account_id}" for r in rows]
+    if len(rows) == 1:
+        outbox.record_fact(session, "bill.issued", key=keys[0], payload=payloads[0], now=now)
+    else:  # thousands are left to the sweep: what customers wait for goes first
+        outbox.record_many(session, "bill.issued", keys=keys, payloads=payloads, now=now)
 
 
 def _these(bill_ids: Sequence[int]) -> Any:

@@ -53,13 +53,16 @@ def run_bills(
     the run to one cycle. Bills that look wrong are held, agreements that cannot be priced are parked, both with a code.
     With `release` what nothing holds goes out at once, in the transaction that makes it (`announce` as for
     `issuing.issue_bills`, which still ends the run); without, somebody looks at the drafts before they are issued.
-    With `processes` above one so many of them, each with a connection of its own, claim the chunks; any number of calls
-    for the same run, on any machine, share its chunks in the same way. When it returns, no chunk is left.
+    With `processes` above one so many of them, each with a connection of its own, claim the chunks (never more than
+    there are chunks); any number of calls for the same run, on any machine, share its chunks in the same way. When it
+    returns, no chunk is left.
     """
     key = _run_key(period_end_on, account_ids, cycle_day)
     run_id = _open(hub, _Scope(period_end_on, account_ids, cycle_day, chunk_size), key, now)
-    if processes > 1:
-        crew.run(hub, processes, _work_apart, run_id, period_end_on, now, release, announce)
+    with hub.transaction() as session:
+        hands = min(processes, _still_open(session, run_id))
+    if hands > 1:
+        crew.run(hub, hands, _work_apart, run_id, period_end_on, now, release, announce)
     _work(hub, run_id, period_end_on, now, release, announce, wait=True)
     with hub.transaction() as session:
         run = session.get_one(models.BillRunRow, run_id, with_for_update=True)
@@ -155,10 +158,15 @@ def _work(
             _chunk(session, chunk_id, run_id, period_end_on, now, goes_out)
 
 
-def _still_open(session: Session, run_id: int) -> bool:
-    """A row that was locked may have been done while it was waited for, and another may be open still."""
+def _still_open(session: Session, run_id: int) -> int:
+    """A row that was locked may have been done while it was waited for, and others may be open still."""
     chunk = models.BillRunChunkRow
-    return session.scalar(select(chunk.id).where(chunk.run_id == run_id, chunk.status == "OPEN").limit(1)) is not None
+    return (
+        session.scalar(
+            select(func.count()).select_from(chunk).where(chunk.run_id == run_id, chunk.status == "OPEN")
+        )
+        or 0
+    )  # fmt: skip
 
 
 def _chunk(

@@ -67,6 +67,8 @@ class Settings(BaseModel):
     stripe_api_base: str | None = None
     stripe_webhook_secret: str = ""
 
+    bill_run_processes: int = 0  # that share a bill run of many chunks; 0: as many as there are cores
+
     # how long things last, in seconds
     burst_chat: float = 0.7
     burst_text: float = 1.2

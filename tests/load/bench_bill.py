@@ -15,7 +15,7 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -39,6 +39,9 @@ NOW = datetime(2026, 11, 3, 12, 0, tzinfo=UTC)
 MIX = (("RES-FLAT", 45), ("RES-TIER", 20), ("RES-TOU", 18), ("RES-EV", 6), ("BUS-FLAT", 7), ("BUS-DEMAND", 4))
 TABLES = ("bill", "ledger_journal")  # lines and entries are in them
 RUN, ISSUE = "run: read, rate, check, write, issue", "issue what is left, end the run"
+BARE, NAKED = "bare COPY, constraints and indexes", "bare COPY, no constraint or index"
+ORM = "ORM loop over a sample"
+DOC = pathlib.Path(__file__).parents[2] / "docs/benchmarks.md"
 FITS = (  # what LIKE does not copy
     "CREATE TRIGGER bill_fits AFTER INSERT ON {}.bill REFERENCING NEW TABLE AS added"
     " FOR EACH STATEMENT EXECUTE FUNCTION public.billing_bills_fit()"
@@ -147,7 +150,7 @@ def make_book(url: str, n: int, minutes: int) -> None:
     )
     business = f"g * 7919 % 100 >= {bounds[4]}"
     cities = "(ARRAY[" + ",".join(f"'{c}'" for c in CITIES) + "])[1 + g % 3]"
-    series = f"generate_series(1, {n}) AS g"
+    series = f"generate_series(1, CAST({n} AS bigint)) AS g"
     with psycopg.connect(plain, autocommit=True) as c:
         kept = c.execute(
             "SELECT conrelid::regclass::text, conname, pg_get_constraintdef(oid) FROM pg_constraint WHERE contype = 'x'"
@@ -301,8 +304,8 @@ def bare_copy(url: str, folder: pathlib.Path, meter: Meter) -> None:
                 c.execute(f"COPY {schema}.{table} FROM '{folder}/{table}.bin' (FORMAT binary)")
 
     for name, schema in (
-        ("bare COPY, constraints and indexes", "bare"),
-        ("bare COPY, no constraint or index", "naked"),
+        (BARE, "bare"),
+        (NAKED, "naked"),
     ):
         with meter.phase(name), ThreadPoolExecutor(2) as both:
             list(both.map(lambda tables, schema=schema: some(schema, tables), (TABLES[:1], TABLES[1:])))
@@ -343,34 +346,51 @@ def main() -> int:
     parser.add_argument("--sample", type=int, default=300)
     parser.add_argument("--announce", action="store_true", help="also record the facts that drive notices")
     parser.add_argument("--drafts", action="store_true", help="stop before issuing, as where somebody looks at them")
+    parser.add_argument("--write", action="store_true", help="keep the numbers in docs/benchmarks.md")
+    parser.add_argument("--book", help="a folder in which the book is kept, to be measured again")
+    parser.add_argument("--only-make", action="store_true", help="make the book and stop")
     asked = parser.parse_args()
-    n: int = asked.agreements
+    if asked.book:
+        folder = pathlib.Path(asked.book)
+        folder.mkdir(exist_ok=True)
+        return _at(folder, asked)
     with tempfile.TemporaryDirectory(prefix="wattline-bench-", dir="/tmp") as name:
-        folder = pathlib.Path(name)
-        folder.chmod(0o755)
-        server = Server(folder / "pg").start()
-        try:
-            return _measure(server, asked, n)
-        finally:
-            server.stop()
+        return _at(pathlib.Path(name), asked)
 
 
-def _measure(server: Server, asked: Any, n: int) -> int:
+def _at(folder: pathlib.Path, asked: Any) -> int:
+    folder.chmod(0o755)
+    server = Server(folder / "pg").start()
+    try:
+        return _measure(server, asked, asked.agreements)
+    finally:
+        server.stop()
+
+
+def _measure(server: embedded.EmbeddedPostgres, asked: Any, n: int) -> int:
+    assert server.process
+    meter = Meter(server.process.pid)
+    name = f"book_{n}_{asked.interval}"
+    with psycopg.connect(server.url().replace("+psycopg", "")) as c:
+        made = c.execute("SELECT 1 FROM pg_database WHERE datname = %s", (name,)).fetchone()
+    url = server.create_database(name)
+    if made:
+        _forget(url)
+    else:
+        from ops_admin import migrate
+
+        migrate.upgrade(url)
+        with meter.phase("making the book (not measured)"):
+            make_book(url, n, asked.interval)
+    if asked.only_make:
+        return 0
     load, cores = os.getloadavg()[0], os.cpu_count()
     print(
         f"{n:,} agreements, {asked.interval}-minute reads, {asked.processes} processes, {cores} cores, load {load:.1f}"
     )
-    assert server.process
-    meter = Meter(server.process.pid)
-    url = server.create_database("bench")
-    from ops_admin import migrate
-
-    migrate.upgrade(url)
-    with meter.phase("making the book (not measured)"):
-        make_book(url, n, asked.interval)
     hub = make_hub_of(db.connect(url))
     sample = np.random.default_rng(3).choice(n, min(asked.sample, n), replace=False) + 1
-    with meter.phase("ORM loop over a sample"):
+    with meter.phase(ORM):
         orm_loop(url, sample.tolist())
     stop = threading.Event()
     watcher = threading.Thread(target=meter.watch, args=(stop,), daemon=True)
@@ -388,28 +408,65 @@ def _measure(server: Server, asked: Any, n: int) -> int:
     stop.set()
     watcher.join()
     bills, lines, wrong = books(url, n)
-    (server.root / "out").mkdir()
+    (server.root / "out").mkdir(exist_ok=True)
     (server.root / "out").chmod(0o777)
     bare_copy(url, server.root / "out", meter)
-    _print(meter, bills, lines, len(sample))
+    told = _told(meter, asked, load, bills, lines, len(sample))
+    print("\n".join(told))
+    if asked.write and not wrong:
+        _write(f"bench-bill-{asked.interval}" + "-told" * asked.announce, told)
     for each in wrong:
         print(f"  WRONG: {each}")
     return 1 if wrong else 0
 
 
-def _print(meter: Meter, bills: int, lines: int, sample: int) -> None:
+def _forget(url: str) -> None:
+    """A kept book as it was before it was billed."""
+    with psycopg.connect(url.replace("+psycopg", ""), autocommit=True) as c:
+        for schema in ("orm", "bare", "naked"):
+            c.execute(f"DROP SCHEMA IF EXISTS {schema} CASCADE")
+        c.execute(
+            "TRUNCATE bill, bill_form, bill_run, bill_run_chunk, ledger_journal, fact, delivery, charge, allocation,"
+            " credit CASCADE"
+        )
+        c.execute("VACUUM ANALYZE")
+        c.execute("CHECKPOINT")
+
+
+def _told(meter: Meter, asked: Any, load: float, bills: int, lines: int, sample: int) -> list[str]:
+    """The figures as they go into the documentation."""
     wall, cpu = meter.sum(RUN, ISSUE)
-    bare_wall, bare_cpu = meter.sum("bare COPY, constraints and indexes")
-    naked_wall, naked_cpu = meter.sum("bare COPY, no constraint or index")
-    orm_wall, orm_cpu = (each / sample * bills for each in meter.sum("ORM loop over a sample"))
-    ratio: Callable[[float, float], str] = lambda a, b: f"{a / b:.1f}"  # noqa: E731
-    print(f"  reads to bills, lines and ledger: wall {wall:.1f} s, CPU {cpu:.1f} s (client + server)")
-    print(f"  {bills / wall:,.0f} bills a second, {lines / bills:.2f} lines a bill")
-    print(f"  peak memory: client {meter.peak_client / 1024:,.0f} MB, server {meter.peak_server / 1024:,.0f} MB")
-    print(f"  to a bare COPY with the same constraints and indexes: {ratio(wall, bare_wall)} wall, "
-          f"{ratio(cpu, bare_cpu)} CPU; with none: {ratio(wall, naked_wall)} wall, {ratio(cpu, naked_cpu)} CPU")  # fmt: skip
-    print(f"  an ORM loop: {ratio(orm_wall, wall)} times the wall, {ratio(orm_cpu, cpu)} times the CPU, "
-          f"{orm_wall / bills * 1000:.1f} ms a bill")  # fmt: skip
+    bare_wall, bare_cpu = meter.sum(BARE)
+    naked_wall, naked_cpu = meter.sum(NAKED)
+    orm_wall, orm_cpu = (each / sample * bills for each in meter.sum(ORM))
+    facts = "with the facts that drive notices" if asked.announce else "without the facts that drive notices"
+    rows = [
+        f"| {name} | {took:.1f} | {client:.1f} | {server:.1f} |"
+        for name, (took, client, server) in meter.phases.items()
+        if name in (RUN, ISSUE, BARE, NAKED)
+    ]
+    return [
+        f"{bills:,} bills, {asked.interval}-minute reads, {lines / bills:.2f} lines a bill, {facts}; "
+        f"{asked.processes} processes on {os.cpu_count()} cores, load before the start {load:.1f}; {date.today()}.",
+        "",
+        "| | wall s | CPU s, client | CPU s, server |",
+        "|---|---:|---:|---:|",
+        *rows,
+        "",
+        f"From reads to bills, lines and ledger: **{wall:.1f} s**, {cpu:.1f} CPU-s, {bills / wall:,.0f} bills a second;"
+        f" peak memory {meter.peak_client / 1024:,.0f} MB client, {meter.peak_server / 1024:,.0f} MB server (shared"
+        " buffers counted once).",
+        f"To the bare COPY with the same constraints and indexes: {wall / bare_wall:.1f} by wall, {cpu / bare_cpu:.1f}"
+        f" by CPU; to one with none: {wall / naked_wall:.1f} and {cpu / naked_cpu:.1f}. An ORM loop over {sample}"
+        f" accounts: {orm_wall / bills * 1000:.1f} ms a bill, {orm_wall / wall:.0f} times the wall and"
+        f" {orm_cpu / cpu:.0f} times the CPU.",
+    ]
+
+
+def _write(name: str, told: list[str]) -> None:
+    head, mark, rest = DOC.read_text().partition(f"<!-- {name} -->")
+    end = f"<!-- /{name} -->"
+    DOC.write_text(head + mark + "\n\n" + "\n".join(told) + f"\n\n{end}" + rest.partition(end)[2])
 
 
 if __name__ == "__main__":
