@@ -120,7 +120,8 @@ def _strung(cursor: Any, ids: Ints, first: date, last: date) -> Iterator[tuple[i
         these, wanted = "meter_id BETWEEN %s AND %s", (lowest, highest)
     else:
         these, wanted = "meter_id = ANY(%s::bigint[])", (db.array_of(ids.tolist()),)  # type: ignore[assignment]
-    cursor.execute(_DAYS.format(these, ""), (first, *wanted, first, last))
+    # not prepared: a plan for any range would take the days one by one, and not page by page
+    cursor.execute(_DAYS.format(these, ""), (first, *wanted, first, last), prepare=False)
     for on, least, most, of, wh, codes in cursor.fetchall():
         if least == most:
             yield least // 4, on, of, wh, codes

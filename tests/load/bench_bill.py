@@ -429,7 +429,7 @@ def _forget(url: str) -> None:
             "TRUNCATE bill, bill_form, bill_run, bill_run_chunk, ledger_journal, fact, delivery, charge, allocation,"
             " credit CASCADE"
         )
-        c.execute("VACUUM ANALYZE")
+        c.execute("VACUUM account, customer, service_agreement, service_point, premise, meter, agreement_tariff")
         c.execute("CHECKPOINT")
 
 
