@@ -346,7 +346,7 @@ def main() -> int:
     parser.add_argument("--sample", type=int, default=300)
     parser.add_argument("--announce", action="store_true", help="also record the facts that drive notices")
     parser.add_argument("--drafts", action="store_true", help="stop before issuing, as where somebody looks at them")
-    parser.add_argument("--write", action="store_true", help="keep the numbers in docs/benchmarks.md")
+    parser.add_argument("--write", action="store_true", help="keep hourly reads' numbers in docs/benchmarks.md")
     parser.add_argument("--book", help="a folder in which the book is kept, to be measured again")
     parser.add_argument("--only-make", action="store_true", help="make the book and stop")
     asked = parser.parse_args()
@@ -413,8 +413,8 @@ def _measure(server: embedded.EmbeddedPostgres, asked: Any, n: int) -> int:
     bare_copy(url, server.root / "out", meter)
     told = _told(meter, asked, load, bills, lines, len(sample))
     print("\n".join(told))
-    if asked.write and not wrong:
-        _write(f"bench-bill-{asked.interval}" + "-told" * asked.announce, told)
+    if asked.write and not wrong and asked.interval == 60 and not asked.announce:
+        _write(told)
     for each in wrong:
         print(f"  WRONG: {each}")
     return 1 if wrong else 0
@@ -463,9 +463,9 @@ def _told(meter: Meter, asked: Any, load: float, bills: int, lines: int, sample:
     ]
 
 
-def _write(name: str, told: list[str]) -> None:
-    head, mark, rest = DOC.read_text().partition(f"<!-- {name} -->")
-    end = f"<!-- /{name} -->"
+def _write(told: list[str]) -> None:
+    head, mark, rest = DOC.read_text().partition("<!-- bench-bill-60 -->")
+    end = "<!-- /bench-bill-60 -->"
     DOC.write_text(head + mark + "\n\n" + "\n".join(told) + f"\n\n{end}" + rest.partition(end)[2])
 
 
