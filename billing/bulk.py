@@ -7,7 +7,6 @@ Where thousands of rows differ only in a few numbers, they are laid out as Postg
 import struct
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import date, datetime, timedelta
-from decimal import Decimal
 from typing import Any, TypeVar
 
 import numpy as np
@@ -24,7 +23,7 @@ Octets = NDArray[np.uint8]
 HEADER = b"PGCOPY\n\xff\r\n\0" + struct.pack(">ii", 0, 0)
 TRAILER = struct.pack(">h", -1)
 _DAY_ZERO = date(2000, 1, 1)
-_TEXT_OID = 25
+_INT8_OID, _TEXT_OID = 20, 25
 
 
 def copy(session: Session, table: str, columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
@@ -53,8 +52,9 @@ def take_ids(session: Session, table: str, count: int) -> Ints:
     """This will take `count` ids from a table's own counter, rising; others may take theirs in between."""
     taken = session.scalar(
         text(
-            "SELECT string_agg(int8send(nextval(pg_get_serial_sequence(:table, 'id'))), ''::bytea)"
-            " FROM generate_series(1, :count)"
+            "SELECT string_agg(int8send(nextval(own.counter)), ''::bytea)"
+            " FROM (SELECT CAST(pg_get_serial_sequence(:table, 'id') AS regclass) AS counter OFFSET 0) AS own,"
+            " generate_series(1, :count)"
         ),
         {"table": table, "count": count},
     )
@@ -110,12 +110,35 @@ def int8s(values: Ints) -> Octets:
     return values.astype(">i8").view(np.uint8).reshape(len(values), 8)
 
 
+def int8_arrays(columns: Sequence[Ints], count: int) -> Octets:
+    """This will give `count` bigint[] fields, each of one number of every column: [count, 20 + 12 per column]."""
+    if not columns:
+        return np.broadcast_to(np.frombuffer(struct.pack(">iii", 0, 0, _INT8_OID), dtype=np.uint8), (count, 12))
+    element = np.dtype([("length", ">i4"), ("value", ">i8")])
+    out = np.empty(count, dtype=[("head", "V20"), ("elements", element, (len(columns),))])
+    out["head"] = np.void(struct.pack(">iiiii", 1, 0, _INT8_OID, len(columns), 1))
+    out["elements"]["length"] = 8
+    for at, values in enumerate(columns):
+        out["elements"]["value"][:, at] = values
+    return out.view(np.uint8).reshape(count, -1)
+
+
 def bools(values: NDArray[np.bool_]) -> Octets:
     return values.astype(np.uint8).reshape(len(values), 1)
 
 
 def day(value: date) -> bytes:
-    return struct.pack(">i", (value - _DAY_ZERO).days)
+    return struct.pack(">i", day_number(value))
+
+
+def day_number(value: date) -> int:
+    """This will number a day as the server does."""
+    return (value - _DAY_ZERO).days
+
+
+def int4s(values: NDArray[np.integer[Any]]) -> Octets:
+    """This will give whole numbers as integer fields, or numbered days as date fields: [n, 4]."""
+    return values.astype(">i4").view(np.uint8).reshape(len(values), 4)
 
 
 def instant(value: datetime) -> bytes:
@@ -143,28 +166,3 @@ def digits(values: Ints, width: int) -> Octets:
     """This will write numbers out, filled with zeros to `width` digits: [n, width]."""
     powers = 10 ** np.arange(width - 1, -1, -1, dtype=np.int64)
     return (values[:, None] // powers % 10 + ord("0")).astype(np.uint8)
-
-
-def millionths(values: Ints) -> Octets:
-    """This will give numbers of six decimal places (as whole millionths) as numeric fields, [n, 20]."""
-    size = np.abs(values)
-    whole, rest = size // 1_000_000, size % 1_000_000 * 100
-    out = np.zeros((len(values), 10), dtype=">u2")
-    out[:, 0], out[:, 1], out[:, 3] = 6, 3, 6  # digits to the base 10000, weight of the first, places shown
-    out[:, 2] = np.where(values < 0, 0x4000, 0)
-    for at in range(4):
-        out[:, 4 + at] = whole // 10 ** (4 * (3 - at)) % 10_000
-    out[:, 8], out[:, 9] = rest // 10_000, rest % 10_000
-    return out.view(np.uint8).reshape(len(values), 20)
-
-
-def numeric(value: Decimal, places: int) -> bytes:
-    """This will give one number as a numeric field with so many places."""
-    groups = -(-places // 4)
-    scaled = int(abs(value).scaleb(4 * groups))
-    parts: list[int] = []
-    while scaled or len(parts) < groups + 1:
-        scaled, part = divmod(scaled, 10_000)
-        parts.insert(0, part)
-    sign = 0x4000 if value < 0 else 0
-    return struct.pack(f">HhHH{len(parts)}H", len(parts), len(parts) - groups - 1, sign, places, *parts)

@@ -36,8 +36,8 @@ class Brought:
     year_to_date: Ints | None
     broken: NDArray[np.bool_]
 
-    def mixed(self, hashes: NDArray[np.bytes_]) -> NDArray[np.bytes_]:
-        """This will give digests that know of all this too."""
+    def mixed(self, hashes: bulk.Octets) -> bulk.Octets:
+        """This will give digests that know of all this too: [n, 32]."""
         sent = self.usage.export_wh
         parts = [] if sent is None else [sent]
         if self.state is not None:
@@ -45,8 +45,8 @@ class Brought:
         if self.year_to_date is not None:
             parts.append(self.year_to_date[:, None])
         rows = np.ascontiguousarray(np.concatenate(parts, axis=1), dtype="<i8")
-        out = [hashlib.sha256(h + row.tobytes()).hexdigest() for h, row in zip(hashes.tolist(), rows, strict=True)]
-        return np.array(out, dtype="S64")
+        out = [hashlib.sha256(h.tobytes() + row.tobytes()).digest() for h, row in zip(hashes, rows, strict=True)]
+        return np.frombuffer(b"".join(out), dtype=np.uint8).reshape(len(out), 32)
 
 
 def needs(segments: Sequence[rating.Segment]) -> bool:

@@ -41,7 +41,7 @@ class BillCorrectionRow(db.Base):
     after_wh: Mapped[int]
     lines: Mapped[list[Any]]
     estimated: Mapped[bool]
-    input_hash: Mapped[str]
+    input_hash: Mapped[bytes]
     # what the jurisdiction says of raising it, as of when it was proposed; it is asked again when it is accepted
     allowed: Mapped[bool]
     earliest_on: Mapped[date | None]

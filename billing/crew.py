@@ -4,6 +4,7 @@ The work is claimed row by row in the database (SKIP LOCKED), so a process that 
 is free again, and whoever comes next does it.
 """
 
+import os
 import pickle  # what is read was written by the process that started this one, over a pipe nobody else holds
 import subprocess
 import sys
@@ -15,8 +16,14 @@ from sqlalchemy import Engine
 from core import db, log
 from core.hub import Hub
 from core.outbox import Subscriber
+from core.settings import Settings
 
 logger = log.get(__name__)
+
+
+def size(settings: Settings) -> int:
+    """This will give how many processes share a large run."""
+    return settings.bill_run_processes or len(os.sched_getaffinity(0))
 
 
 def run(hub: Hub, processes: int, work: Callable[..., None], *args: Any) -> None:

@@ -1,17 +1,28 @@
 """Issuing and cancelling: the moment a bill becomes owed, and the only way it stops being so."""
 
 from collections.abc import Sequence
-from datetime import datetime
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import Any
 
-from sqlalchemy import ARRAY, BigInteger, func, literal, select, update
+import numpy as np
+from sqlalchemy import func, select, update
 from sqlalchemy.orm import Session
 
 from billing import archive, crew, ledger, models, rules, settling
-from core import audit, errors, money, outbox, periods
+from core import audit, db, errors, money, outbox, periods
 from core.accounts import queries as accounts
 from core.hub import Hub
 
 _PER_TRANSACTION = 10_000
+
+
+@dataclass(frozen=True)
+class Release:
+    """Bills go out as they are made: the day they are issued, and whether it is told."""
+
+    issued_on: date
+    announce: bool = True
 
 
 def issue_bills(hub: Hub, *, run_id: int, now: datetime, announce: bool = True, processes: int = 1) -> int:
@@ -131,39 +142,57 @@ def cancel_bill(session: Session, *, bill_id: int, actor: str, reason: str, now:
 def _issue(session: Session, bill_ids: Sequence[int], *, zone: str, now: datetime, announce: bool) -> None:
     bill = models.BillRow
     today = periods.civil_day(now, zone)
-    these = bill.id == func.any(literal(list(bill_ids), ARRAY(BigInteger)))
-    rows = session.execute(select(bill.id, bill.account_id, bill.total_cents).where(these).order_by(bill.id)).all()
-    account_ids = sorted({r.account_id for r in rows})
-    facts = accounts.list_account_facts(session, account_ids=account_ids)
+    rows = session.execute(select(bill.id, bill.account_id).where(_these(bill_ids)).order_by(bill.id)).all()
+    facts = accounts.list_account_facts(session, account_ids=sorted({r.account_id for r in rows}))
     due = {place: rules.due_on(place, today) for place in {jurisdiction for _, jurisdiction in facts.values()}}
     for place, due_on in sorted(due.items()):
         ids = [r.id for r in rows if facts[r.account_id][1] == place]
         session.execute(
             update(bill)
-            .where(bill.id == func.any(literal(ids, ARRAY(BigInteger))))
+            .where(_these(ids))
             .values(status="ISSUED", issued_on=today, due_on=due_on)
             .execution_options(synchronize_session=False if len(ids) > 1 else "auto")
         )
-    ledger.post_bills(session, bill_ids=bill_ids, effective_on=today, now=now)
-    settling.settle(session, account_ids=account_ids, now=now)
-    if announce:
-        archive.owe_documents(session, bill_ids=[r.id for r in rows], now=now)
-        news = [
-            outbox.News(
-                "bill.issued",
-                f"account:{r.account_id}",
-                {
-                    "bill_id": r.id,
-                    "account_id": r.account_id,
-                    "customer_id": facts[r.account_id][0],
-                    "total": str(money.from_cents(r.total_cents)),
-                    "due_on": due[facts[r.account_id][1]].isoformat(),
-                },
-                bell=len(rows) == 1,  # thousands are left to the sweep: what customers wait for goes first
-            )
-            for r in rows
-        ]
-        outbox.record_facts(session, news, now=now)
+    owed = ledger.owed_by(session, bill_ids=bill_ids)
+    book(session, owed=owed, release=Release(today, announce), now=now)
+
+
+def book(session: Session, *, owed: ledger.Owed, release: Release, now: datetime) -> None:
+    """This will do what follows from bills that went out just now: the books, what is paid with it, the news."""
+    if not len(owed.bill_ids):
+        return
+    ledger.post_bills(session, owed=owed, effective_on=release.issued_on, now=now)
+    settling.settle(session, account_ids=np.unique(owed.account_ids).tolist(), now=now)
+    if release.announce:
+        _announce(session, owed.bill_ids.tolist(), now)
+
+
+def _announce(session: Session, bill_ids: Sequence[int], now: datetime) -> None:
+    bill = models.BillRow
+    rows = session.execute(
+        select(bill.id, bill.account_id, bill.total_cents, bill.due_on).where(_these(bill_ids)).order_by(bill.id)
+    ).all()
+    archive.owe_documents(session, bill_ids=[r.id for r in rows], now=now)
+    owners = accounts.list_account_facts(session, account_ids=sorted({r.account_id for r in rows}))
+    payloads = [
+        {
+            "bill_id": r.id,
+            "account_id": r.account_id,
+            "customer_id": owners[r.account_id][0],
+            "total": str(money.from_cents(r.total_cents)),
+            "due_on": r.due_on.isoformat(),
+        }
+        for r in rows
+    ]
+    keys = [f"account:{r.account_id}" for r in rows]
+    if len(rows) == 1:
+        outbox.record_fact(session, "bill.issued", key=keys[0], payload=payloads[0], now=now)
+    else:  # thousands are left to the sweep: what customers wait for goes first
+        outbox.record_many(session, "bill.issued", keys=keys, payloads=payloads, now=now)
+
+
+def _these(bill_ids: Sequence[int]) -> Any:
+    return models.BillRow.id == db.any_of(bill_ids)
 
 
 def _taxes(session: Session, bill_ids: Sequence[int]) -> dict[int, int]:

@@ -5,7 +5,7 @@ from datetime import date, datetime, timedelta
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from billing import arrangements, autopay, issuing, ledger, models, once, rules, runs, settling
+from billing import arrangements, autopay, crew, issuing, ledger, models, once, rules, runs, settling
 from core import errors, log, money, outbox, periods
 from core.accounts import queries as accounts
 from core.hub import Hub
@@ -30,9 +30,11 @@ def run_due_cycles(hub: Hub) -> None:
             status = runs.status_of(session, period_end_on=day, cycle_day=day.day)
         if status == "ISSUED":
             continue
-        report = runs.run_bills(hub, period_end_on=day, cycle_day=day.day, now=now)
-        issued = issuing.issue_bills(hub, run_id=report.run_id, now=now)
-        logger.info("cycle_billed", extra={"run_id": report.run_id, "issued": issued, "held": report.held})
+        report = runs.run_bills(
+            hub, period_end_on=day, cycle_day=day.day, now=now, release=True, processes=crew.size(hub.settings)
+        )
+        issuing.issue_bills(hub, run_id=report.run_id, now=now)
+        logger.info("cycle_billed", extra={"run_id": report.run_id, "issued": report.billed, "held": report.held})
 
 
 def charge_autopay(hub: Hub) -> None:

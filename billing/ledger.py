@@ -3,12 +3,18 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
+from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
 from sqlalchemy import func, select, text
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
 from billing import bulk, models, periods_open
+from core import db
+
+Ints = NDArray[np.int64]
 
 RECEIVABLE, REVENUE, TAX_PAYABLE = "RECEIVABLE", "REVENUE", "TAX_PAYABLE"
 CASH, FEE_REVENUE, ADJUSTMENTS = "CASH", "FEE_REVENUE", "ADJUSTMENTS"
@@ -40,73 +46,118 @@ def post_journals(session: Session, journals: Sequence[Journal], *, now: datetim
     if not wanted:
         return 0
     first_open = periods_open.hold_open(session)
-    fresh: dict[str, int] = {}
+    posted = 0
     for some in bulk.slices(wanted, 5000):
-        rows = [
-            {
-                "key": j.key,
-                "kind": j.kind,
-                "account_id": j.account_id,
-                "effective_on": j.effective_on,
-                "booked_on": first_open if first_open and j.effective_on < first_open else None,
-                "posted_at": now,
-            }
-            for j in some
-        ]
+        rows = []
+        for j in some:
+            entries = {code: cents for code, cents in j.amounts.items() if cents}
+            rows.append(
+                {
+                    "key": j.key,
+                    "kind": j.kind,
+                    "account_id": j.account_id,
+                    "effective_on": j.effective_on,
+                    "booked_on": first_open if first_open and j.effective_on < first_open else None,
+                    "posted_at": now,
+                    "codes": list(entries),
+                    "cents": list(entries.values()),
+                }
+            )
         statement = insert(models.LedgerJournalRow).on_conflict_do_nothing(index_elements=["key"])
-        returned = session.execute(statement.returning(models.LedgerJournalRow.key, models.LedgerJournalRow.id), rows)
-        fresh.update((row.key, row.id) for row in returned)
-    bulk.copy(
-        session,
-        "ledger_entry",
-        ("journal_id", "code", "account_id", "debit_cents", "credit_cents"),
-        (
-            (fresh[j.key], code, j.account_id, max(cents, 0), max(-cents, 0))
-            for j in wanted
-            if j.key in fresh
-            for code, cents in j.amounts.items()
-            if cents
-        ),
+        posted += len(session.execute(statement.returning(models.LedgerJournalRow.id), rows).all())
+    return posted
+
+
+@dataclass(frozen=True)
+class Owed:
+    """n bills that are owed from now on; arrays are [n], `tax_cents` is part of `total_cents`."""
+
+    bill_ids: Ints
+    account_ids: Ints
+    total_cents: Ints
+    tax_cents: Ints
+
+    def only(self, rows: NDArray[Any]) -> "Owed":
+        return Owed(self.bill_ids[rows], self.account_ids[rows], self.total_cents[rows], self.tax_cents[rows])
+
+
+def join(parts: Sequence[Owed]) -> Owed:
+    """This will put some together, in order of their ids."""
+    if not parts:
+        none = np.zeros(0, dtype=np.int64)
+        return Owed(none, none, none, none)
+    both = Owed(
+        *(
+            np.concatenate([getattr(part, name) for part in parts])
+            for name in ("bill_ids", "account_ids", "total_cents", "tax_cents")
+        )
     )
-    return len(fresh)
+    return both.only(np.argsort(both.bill_ids))
 
 
-_BILLS = text(
+_OWED = text(
     """
-    WITH owed AS (
-      SELECT b.id, b.account_id, b.total_cents, b.kind_key, coalesce(t.cents, 0) AS tax
-        FROM (SELECT id, account_id, total_cents, 'bill:' || id AS kind_key FROM bill
-               WHERE id = ANY(CAST(:ids AS bigint[]))) AS b
-        LEFT JOIN (SELECT bill_id, CAST(sum(amount_cents) AS bigint) AS cents FROM bill_line
-                    WHERE bill_id = ANY(CAST(:ids AS bigint[])) AND component = 'tax' GROUP BY bill_id) AS t
-               ON t.bill_id = b.id
-    ), posted AS (
-      INSERT INTO ledger_journal (key, kind, account_id, effective_on, booked_on, posted_at)
-      SELECT kind_key, 'BILL', account_id, :on, :booked_on, :now FROM owed
-       WHERE total_cents <> 0 OR tax <> 0 ORDER BY id
-      ON CONFLICT (key) DO NOTHING
-      RETURNING id, key
-    )
-    INSERT INTO ledger_entry (journal_id, code, account_id, debit_cents, credit_cents)
-    SELECT posted.id, e.code, owed.account_id, greatest(e.cents, 0), greatest(-e.cents, 0)
-      FROM owed JOIN posted ON posted.key = owed.kind_key,
-           LATERAL (VALUES ('RECEIVABLE', total_cents), ('REVENUE', tax - total_cents), ('TAX_PAYABLE', -tax))
-             AS e (code, cents)
-     WHERE e.cents <> 0
-     ORDER BY posted.id
+    SELECT string_agg(int8send(id), ''::bytea), string_agg(int8send(account_id), ''::bytea),
+           string_agg(int8send(total_cents), ''::bytea), string_agg(int8send(tax), ''::bytea)
+      FROM (SELECT b.id, b.account_id, b.total_cents, billing_sum(b.amounts[f.tax_at :]) AS tax
+              FROM bill b JOIN bill_form f ON f.id = b.form_id WHERE b.id = ANY(CAST(:ids AS bigint[])) ORDER BY b.id)
     """
 )
+_JOURNAL = ("key", "kind", "account_id", "effective_on", "booked_on", "posted_at", "codes", "cents")
 
 
-def post_bills(session: Session, *, bill_ids: Sequence[int], effective_on: date, now: datetime) -> None:
-    """This will post the journals of issued bills, set-based: what is owed, split into revenue and tax.
-
-    It is `post_journals` for what stands in rows already: key ``bill:<id>``, new keys only, no entry of nothing.
-    """
+def owed_by(session: Session, *, bill_ids: Sequence[int]) -> Owed:
+    """This will read from the rows what some bills owe."""
     session.flush()
+    found = session.execute(_OWED, {"ids": db.array_of(bill_ids)}).one()
+    return Owed(*(bulk.ints(sent) for sent in found))
+
+
+def post_bills(session: Session, *, owed: Owed, effective_on: date, now: datetime) -> None:
+    """This will post the journals of bills that have just been issued: what is owed, split into revenue and tax.
+
+    It is `post_journals` for very many: key ``bill:<id>``, no entry of nothing. A bill is issued once, so a key that is
+    there already is an error.
+    """
     first_open = periods_open.hold_open(session)
     booked_on = first_open if first_open and effective_on < first_open else None
-    session.execute(_BILLS, {"ids": list(bill_ids), "on": effective_on, "booked_on": booked_on, "now": now})
+    sides = {RECEIVABLE: owed.total_cents, REVENUE: owed.tax_cents - owed.total_cents, TAX_PAYABLE: -owed.tax_cents}
+    entered = np.stack([cents != 0 for cents in sides.values()], axis=1)
+    digits = np.char.str_len(owed.bill_ids.astype("U20"))
+    blocks = []
+    for pattern in np.unique(entered, axis=0):
+        codes = [code for code, yes in zip(sides, pattern, strict=True) if yes]
+        if not codes:
+            continue
+        for width in np.unique(digits):
+            rows = np.flatnonzero((entered == pattern).all(axis=1) & (digits == width))
+            if len(rows):
+                blocks.append(_journals(owed.only(rows), codes, int(width), effective_on, booked_on, now))
+    bulk.copy_laid_out(session, "ledger_journal", _JOURNAL, blocks)
+
+
+def _journals(
+    owed: Owed, codes: Sequence[str], width: int, effective_on: date, booked_on: date | None, now: datetime
+) -> bulk.Octets:
+    """Journals with entries on the same ledger accounts and ids of the same length, laid out."""
+    sides = {RECEIVABLE: owed.total_cents, REVENUE: owed.tax_cents - owed.total_cents, TAX_PAYABLE: -owed.tax_cents}
+    head = np.frombuffer(b"bill:", dtype=np.uint8)
+    keys = np.concatenate(
+        [np.broadcast_to(head, (len(owed.bill_ids), len(head))), bulk.digits(owed.bill_ids, width)], axis=1
+    )
+    cents = bulk.int8_arrays([sides[code] for code in codes], len(owed.bill_ids))
+    layout = bulk.Layout()
+    layout.row(len(_JOURNAL))
+    layout.own("key", keys.shape[1])
+    layout.same(bulk.string("BILL"))
+    layout.own("account_id", 8)
+    layout.same(bulk.day(effective_on))
+    layout.same(None if booked_on is None else bulk.day(booked_on))
+    layout.same(bulk.instant(now))
+    layout.same(bulk.strings(codes))
+    layout.own("cents", cents.shape[1])
+    own = {"key": keys, "account_id": bulk.int8s(owed.account_ids), "cents": cents}
+    return layout.fill(len(owed.bill_ids), own)
 
 
 def balance_cents(session: Session, *, account_id: int) -> int:

@@ -11,22 +11,27 @@ from sqlalchemy import (
     DDL,
     BigInteger,
     CheckConstraint,
+    Column,
     ForeignKey,
     ForeignKeyConstraint,
     Index,
+    MetaData,
     Numeric,
     SmallInteger,
+    Table,
     Text,
     UniqueConstraint,
     event,
     text,
 )
 from sqlalchemy import column as sql_column
-from sqlalchemy.dialects.postgresql import ARRAY, ExcludeConstraint
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB, ExcludeConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
 from billing import ddl
 from core import db
+
+_VIEWS = MetaData()  # made by `ddl.py`, not from here
 
 
 class TariffRow(db.Base):
@@ -134,11 +139,59 @@ class BillRunChunkRow(db.Base):
     finished_at: Mapped[datetime | None]
 
 
+class BillFormRow(db.Base):
+    """What the lines of many bills have in common, word for word: everything but the figures. It never changes.
+
+    Lines stand in printing order, so that energy and tax are runs of them; positions count from one.
+    """
+
+    __tablename__ = "bill_form"
+    __table_args__ = (
+        CheckConstraint(
+            "components <@ ARRAY['fixed', 'energy', 'demand', 'minimum', 'credit', 'rider', 'tax']", name="component"
+        ),
+        CheckConstraint(
+            "cardinality(components) = ALL (ARRAY[cardinality(codes), cardinality(descriptions), cardinality(args),"
+            " cardinality(units), cardinality(unit_prices)])",
+            name="lines",
+        ),
+        CheckConstraint(
+            "'energy' = ALL (components[energy_at : energy_at + energy_lines - 1])"
+            " AND energy_lines = cardinality(array_positions(components, 'energy'))",
+            name="energy",
+        ),
+        CheckConstraint(
+            "'tax' = ALL (components[tax_at :])"
+            " AND cardinality(components) - tax_at + 1 = cardinality(array_positions(components, 'tax'))",
+            name="tax",
+        ),
+        CheckConstraint("credits_kwh = (array_to_string(codes, ' ') LIKE '%credit.kwh%')", name="credits_kwh"),
+    )
+
+    id: Mapped[int] = db.primary_key()
+    sha256: Mapped[str] = mapped_column(unique=True)
+    components: Mapped[list[str]] = mapped_column(ARRAY(Text))
+    codes: Mapped[list[str]] = mapped_column(ARRAY(Text))
+    descriptions: Mapped[list[str]] = mapped_column(ARRAY(Text))
+    args: Mapped[list[dict[str, Any]]] = mapped_column(ARRAY(JSONB))
+    units: Mapped[list[str]] = mapped_column(ARRAY(Text))
+    unit_prices: Mapped[list[Decimal]] = mapped_column(ARRAY(Numeric(20, 9)))
+    energy_at: Mapped[int]
+    energy_lines: Mapped[int]
+    tax_at: Mapped[int]
+    credits_kwh: Mapped[bool]  # kWh that were sent out are taken from those of the energy lines
+
+
 class BillRow(db.Base):
-    """What an agreement owes for a period. Once issued it never changes; a correction is a cancel and a new version."""
+    """What an agreement owes for a period: a form and its figures. Once issued it never changes; a correction is a
+    cancel and a new version.
+
+    `form_id` and `run_id` are looked at by a trigger, a set at a time (see `ddl.py`): what they name never goes away.
+    """
 
     __tablename__ = "bill"
     __table_args__ = (
+        ForeignKeyConstraint(["account_id", "agreement_id"], ["service_agreement.account_id", "service_agreement.id"]),
         UniqueConstraint("agreement_id", "starts_on", "version"),
         Index(
             "uq_bill_one_standing",
@@ -147,6 +200,8 @@ class BillRow(db.Base):
             unique=True,
             postgresql_where=text("status <> 'CANCELLED'"),
         ),
+        # so that a number is nobody else's: the id in it is not
+        CheckConstraint("CAST(split_part(number, '-', 2) AS bigint) = id", name="number"),
         CheckConstraint("status IN ('DRAFT', 'HELD', 'ISSUED', 'CANCELLED')", name="status"),
         CheckConstraint("(status = 'HELD') = (hold_code IS NOT NULL)", name="hold_code"),
         CheckConstraint("ends_on > starts_on", name="dates"),
@@ -154,18 +209,22 @@ class BillRow(db.Base):
             "status NOT IN ('ISSUED', 'CANCELLED') OR (issued_on IS NOT NULL AND due_on IS NOT NULL)", name="issued"
         ),
         CheckConstraint("(status = 'CANCELLED') = (cancelled_at IS NOT NULL)", name="cancelled_at"),
+        CheckConstraint(
+            "cardinality(quantities) = cardinality(amounts) AND total_cents = billing_sum(amounts)", name="adds_up"
+        ),
         Index(None, "account_id", "starts_on"),
-        Index(None, "run_id", "status"),
+        Index("ix_bill_run", "run_id", postgresql_using="brin"),
+        Index("ix_bill_waiting", "run_id", "id", postgresql_where=text("status IN ('DRAFT', 'HELD')")),
         Index("ix_bill_due", "due_on", postgresql_where=text("status = 'ISSUED'")),
         Index("ix_bill_estimated", "id", postgresql_where=text("status = 'ISSUED' AND estimated")),
         Index("ix_bill_credit", "account_id", postgresql_where=text("status = 'ISSUED' AND total_cents < 0")),
     )
 
     id: Mapped[int] = db.primary_key()
-    number: Mapped[str] = mapped_column(unique=True)
-    account_id: Mapped[int] = mapped_column(ForeignKey("account.id"))
-    agreement_id: Mapped[int] = mapped_column(ForeignKey("service_agreement.id"))
-    run_id: Mapped[int | None] = mapped_column(ForeignKey("bill_run.id"))
+    number: Mapped[str]
+    account_id: Mapped[int]
+    agreement_id: Mapped[int]
+    run_id: Mapped[int | None]
     version: Mapped[int] = mapped_column(default=1)
     starts_on: Mapped[date]
     ends_on: Mapped[date]
@@ -174,12 +233,15 @@ class BillRow(db.Base):
     hold_code: Mapped[str | None]
     # every check of billing.validations that struck, the gravest first; a bill that was released keeps them
     findings: Mapped[list[str]] = mapped_column(ARRAY(Text), default=list, server_default=text("'{}'"))
+    form_id: Mapped[int]
+    quantities: Mapped[list[int]] = mapped_column(ARRAY(BigInteger))  # millionths of the line's unit
+    amounts: Mapped[list[int]] = mapped_column(ARRAY(BigInteger))  # cents
     total_cents: Mapped[int]
     wh: Mapped[int]
     peak_watts: Mapped[int | None]
     estimated: Mapped[bool] = mapped_column(default=False)
     rounding: Mapped[str] = mapped_column(default="HALF_UP")
-    input_hash: Mapped[str]
+    input_hash: Mapped[bytes]
     rated_at: Mapped[datetime]
     issued_on: Mapped[date | None]
     due_on: Mapped[date | None]
@@ -187,22 +249,32 @@ class BillRow(db.Base):
 
 
 class BillLineRow(db.Base):
-    __tablename__ = "bill_line"
-    __table_args__ = (
-        CheckConstraint(
-            "component IN ('fixed', 'energy', 'demand', 'minimum', 'credit', 'rider', 'tax')", name="component"
-        ),
+    """A line of a bill as it is printed: the form's words beside the bill's figures. A view, to be read only."""
+
+    __table__ = Table(
+        "bill_line",
+        _VIEWS,
+        Column("bill_id", BigInteger, primary_key=True),
+        Column("position", BigInteger, primary_key=True),
+        Column("component", Text),
+        Column("code", Text),
+        Column("description", Text),
+        Column("args", JSONB),
+        Column("quantity", Numeric(20, 6)),
+        Column("unit", Text),
+        Column("unit_price", Numeric(20, 9)),
+        Column("amount_cents", BigInteger),
     )
 
-    bill_id: Mapped[int] = mapped_column(ForeignKey("bill.id", ondelete="CASCADE"), primary_key=True)
-    position: Mapped[int] = mapped_column(primary_key=True)
+    bill_id: Mapped[int]
+    position: Mapped[int]
     component: Mapped[str]
     code: Mapped[str]
     description: Mapped[str]
     args: Mapped[dict[str, Any]]
-    quantity: Mapped[Decimal] = mapped_column(Numeric(20, 6))
+    quantity: Mapped[Decimal]
     unit: Mapped[str]
-    unit_price: Mapped[Decimal] = mapped_column(Numeric(20, 9))
+    unit_price: Mapped[Decimal]
     amount_cents: Mapped[int]
 
 
@@ -216,7 +288,9 @@ class BillCarriedRow(db.Base):
         CheckConstraint("0 <= ALL (bank_wh) AND excess_wh >= 0 AND credit_cents >= 0", name="not_below_zero"),
     )
 
-    bill_id: Mapped[int] = mapped_column(ForeignKey("bill.id", ondelete="CASCADE"), primary_key=True)
+    bill_id: Mapped[int] = mapped_column(  # it may be written before its bill
+        ForeignKey("bill.id", ondelete="CASCADE", deferrable=True, initially="DEFERRED"), primary_key=True
+    )
     bank_wh: Mapped[list[int]] = mapped_column(ARRAY(BigInteger))
     excess_wh: Mapped[int]
     credit_cents: Mapped[int]
@@ -245,7 +319,9 @@ class BillDocumentRow(db.Base):
 
 
 class LedgerJournalRow(db.Base):
-    """One event in the books. Its entries balance; its key stops it from being posted twice."""
+    """One event in the books with its entries: `cents` on the ledger accounts `codes`, a debit above zero and a credit
+    below. It cannot be there without balancing; its key stops it from being posted twice.
+    """
 
     __tablename__ = "ledger_journal"
     __table_args__ = (
@@ -256,7 +332,16 @@ class LedgerJournalRow(db.Base):
             name="kind",
         ),
         CheckConstraint("booked_on IS NULL OR booked_on > effective_on", name="booked_on"),
-        UniqueConstraint("account_id", "id"),  # an entry names both, so that it cannot stand in another's journal
+        CheckConstraint(
+            "codes <@ ARRAY['RECEIVABLE', 'REVENUE', 'TAX_PAYABLE', 'CASH', 'FEE_REVENUE', 'ADJUSTMENTS', 'DEPOSITS',"
+            " 'INTEREST_EXPENSE', 'BAD_DEBT', 'DISPUTED_CASH']",
+            name="code",
+        ),
+        CheckConstraint(
+            "cardinality(cents) > 0 AND cardinality(cents) = cardinality(codes) AND 0 <> ALL (cents)", name="entries"
+        ),
+        CheckConstraint("billing_sum(cents) = 0", name="balances"),
+        Index(None, "account_id"),
     )
 
     id: Mapped[int] = db.primary_key()
@@ -266,30 +351,26 @@ class LedgerJournalRow(db.Base):
     effective_on: Mapped[date]
     booked_on: Mapped[date | None]  # the first day of the month it counts in, when its own was closed already
     posted_at: Mapped[datetime]
+    codes: Mapped[list[str]] = mapped_column(ARRAY(Text))
+    cents: Mapped[list[int]] = mapped_column(ARRAY(BigInteger))
 
 
 class LedgerEntryRow(db.Base):
-    __tablename__ = "ledger_entry"
-    __table_args__ = (
-        ForeignKeyConstraint(["account_id", "journal_id"], ["ledger_journal.account_id", "ledger_journal.id"]),
-        CheckConstraint(
-            "code IN ('RECEIVABLE', 'REVENUE', 'TAX_PAYABLE', 'CASH', 'FEE_REVENUE', 'ADJUSTMENTS', 'DEPOSITS',"
-            " 'INTEREST_EXPENSE', 'BAD_DEBT', 'DISPUTED_CASH')",
-            name="code",
-        ),
-        CheckConstraint(
-            "debit_cents >= 0 AND credit_cents >= 0 AND (debit_cents = 0) <> (credit_cents = 0)", name="one_side"
-        ),
-        Index(
-            "ix_ledger_entry_account_id_code",
-            "account_id",
-            "code",
-            postgresql_include=["debit_cents", "credit_cents"],
-        ),
+    """One side of a journal, as accountants read it. A view, to be read only."""
+
+    __table__ = Table(
+        "ledger_entry",
+        _VIEWS,
+        Column("journal_id", BigInteger, primary_key=True),
+        Column("position", BigInteger, primary_key=True),
+        Column("code", Text),
+        Column("account_id", BigInteger),
+        Column("debit_cents", BigInteger),
+        Column("credit_cents", BigInteger),
     )
 
-    id: Mapped[int] = db.primary_key()
-    journal_id: Mapped[int] = mapped_column(index=True)
+    journal_id: Mapped[int]
+    position: Mapped[int]
     code: Mapped[str]
     account_id: Mapped[int]
     debit_cents: Mapped[int]
@@ -616,5 +697,8 @@ class BillingRequestRow(db.Base):
     recorded_at: Mapped[datetime]
 
 
+db.table(BillRow).add_is_dependent_on(db.table(BillFormRow))  # its view shows both
+for _name, _statements in ddl.BEFORE_CREATE.items():
+    event.listen(db.Base.metadata.tables[_name], "before_create", DDL(_statements.replace("%", "%%")))  # type: ignore[no-untyped-call]
 for _name, _statements in ddl.AFTER_CREATE.items():
     event.listen(db.Base.metadata.tables[_name], "after_create", DDL(_statements.replace("%", "%%")))  # type: ignore[no-untyped-call]

@@ -63,8 +63,12 @@ def get_bill(session: Session, *, bill_id: int) -> views.Bill:
 
 def find_bill_by_number(session: Session, *, number: str) -> views.Bill | None:
     """This will find a bill by the number printed on it."""
-    row = session.scalars(select(models.BillRow).where(models.BillRow.number == number.strip())).one_or_none()
-    return _bill_views(session, [row])[0] if row else None
+    wanted = number.strip()
+    bill_id = wanted.rpartition("-")[2]
+    if not bill_id.isascii() or not bill_id.isdecimal() or len(bill_id) > 18:
+        return None
+    row = session.get(models.BillRow, int(bill_id))  # the id is part of the number
+    return _bill_views(session, [row])[0] if row and row.number == wanted else None
 
 
 def list_held_bills(session: Session, *, limit: int = 200) -> tuple[views.Bill, ...]:

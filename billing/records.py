@@ -1,9 +1,9 @@
-"""Bills and their lines as binary COPY rows. Pure: arrays in, bytes out.
+"""Bills as binary COPY rows. Pure: arrays in, bytes out.
 
 Bills that have the same lines, and the same findings, have rows of the same width: they are one form, laid out once.
 """
 
-import json
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime
@@ -18,16 +18,16 @@ Ints = NDArray[np.int64]
 
 BILL_COLUMNS = (
     "id", "number", "account_id", "agreement_id", "run_id", "version", "starts_on", "ends_on", "tariff_code", "status",
-    "hold_code", "findings", "total_cents", "wh", "peak_watts", "estimated", "rounding", "input_hash", "rated_at",
-)  # fmt: skip
-LINE_COLUMNS = (
-    "bill_id", "position", "component", "code", "description", "args", "quantity", "unit", "unit_price", "amount_cents",
+    "hold_code", "findings", "form_id", "quantities", "amounts", "total_cents", "wh", "peak_watts", "estimated",
+    "rounding", "input_hash", "rated_at", "issued_on", "due_on",
 )  # fmt: skip
 
 
 @dataclass(frozen=True)
 class Batch:
-    """n bills of one period under one set of terms, rated together. Arrays are [n]; `struck` is [n, checks]."""
+    """n bills of one period under one set of terms, rated together. Arrays are [n]; `struck` is [n, checks], `hashes`
+    [n, 32]. `due` are the days (as `bulk.day_number` has them) on which they are due when they go out at once.
+    """
 
     starts_on: date
     ends_on: date
@@ -39,8 +39,9 @@ class Batch:
     fresh: NDArray[np.bool_]
     rated: rating.Rated
     estimated: NDArray[np.bool_]
-    hashes: NDArray[np.bytes_]
+    hashes: bulk.Octets
     struck: NDArray[np.bool_]
+    due: Ints | None
 
 
 @dataclass(frozen=True)
@@ -78,7 +79,16 @@ def forms(batch: Batch) -> tuple[Form, ...]:
     return tuple(out)
 
 
-def bills(batch: Batch, form: Form, ids: Ints, *, run_id: int, now: datetime) -> Iterator[bulk.Octets]:
+@dataclass(frozen=True)
+class Made:
+    """When and by what bills are made; `issued_on` where those that nothing holds go out at once."""
+
+    run_id: int
+    now: datetime
+    issued_on: date | None
+
+
+def bills(batch: Batch, form: Form, form_id: int, ids: Ints, made: Made) -> Iterator[bulk.Octets]:
     """This will lay out the bill rows of a form; a number's width is that of its id, seven digits at least."""
     widths = np.array([max(7, len(str(i))) for i in (ids[0], ids[-1])])
     for width in range(widths[0], widths[1] + 1):
@@ -86,76 +96,62 @@ def bills(batch: Batch, form: Form, ids: Ints, *, run_id: int, now: datetime) ->
             int(np.searchsorted(ids, 10 ** (width - 1) if width > 7 else 0)), int(np.searchsorted(ids, 10**width))
         )
         if some.start < some.stop:
-            yield _bills(batch, form, form.rows[some], ids[some], width, run_id, now)
+            yield _bills(batch, form, form_id, form.rows[some], ids[some], width, made)
 
 
-def lines(batch: Batch, form: Form, ids: Ints) -> bulk.Octets:
-    """This will lay out the lines of a form's bills, bill by bill."""
-    layout = bulk.Layout()
-    values: dict[str, bulk.Octets] = {"id": bulk.int8s(ids)}
-    for position, column in enumerate(form.columns):
-        layout.row(len(LINE_COLUMNS))
-        layout.own("id" if position == 0 else f"id{position}", 8)
-        values[f"id{position}"] = values["id"]
-        layout.same(bulk.int8(position))
-        layout.same(bulk.string(column.component))
-        layout.same(bulk.string(column.code))
-        layout.same(bulk.string(column.description))
-        layout.same(bulk.jsonb(json.dumps(dict(column.args))))
-        layout.own(f"quantity{position}", 20)
-        quantity = exact.divide(column.quantity[form.rows], 1_000_000, column.scale, "HALF_EVEN")
-        values[f"quantity{position}"] = bulk.millionths(quantity)
-        layout.same(bulk.string(column.unit))
-        layout.same(bulk.numeric(column.unit_price, 9))
-        layout.own(f"cents{position}", 8)
-        values[f"cents{position}"] = bulk.int8s(column.cents[form.rows])
-    return layout.fill(len(ids), values)
-
-
-def _bills(batch: Batch, form: Form, rows: Ints, ids: Ints, width: int, run_id: int, now: datetime) -> bulk.Octets:
+def _bills(batch: Batch, form: Form, form_id: int, rows: Ints, ids: Ints, width: int, made: Made) -> bulk.Octets:
     hold_code, rated = form.hold_code, batch.rated
+    goes_out = made.issued_on is not None and batch.due is not None and hold_code is None
     head = f"{batch.ends_on:%y%m}-".encode()
-    layout = bulk.Layout()
-    layout.row(len(BILL_COLUMNS))
-    layout.own("id", 8)
-    layout.own("number", len(head) + width)
-    layout.own("account_id", 8)
-    layout.own("agreement_id", 8)
-    layout.same(bulk.int8(run_id))
-    layout.own("version", 8)
-    layout.same(bulk.day(batch.starts_on))
-    layout.same(bulk.day(batch.ends_on))
-    layout.same(bulk.string(batch.tariff_code))
-    layout.same(bulk.string("HELD" if hold_code else "DRAFT"))
-    layout.same(bulk.string(hold_code) if hold_code else None)
-    layout.same(bulk.strings(form.codes))
-    layout.own("total_cents", 8)
-    layout.own("wh", 8)
-    if rated.peak_watts is None:
-        layout.same(None)
-    else:
-        layout.own("peak_watts", 8)
-    layout.own("estimated", 1)
-    layout.same(bulk.string(batch.rounding))
-    layout.own("input_hash", 64)
-    layout.same(bulk.instant(now))
     number = np.empty((len(ids), len(head) + width), dtype=np.uint8)
     number[:, : len(head)] = np.frombuffer(head, dtype=np.uint8)
     number[:, len(head) :] = bulk.digits(ids, width)
-    values = {
-        "id": bulk.int8s(ids),
-        "number": number,
-        "account_id": bulk.int8s(batch.account_ids[rows]),
-        "agreement_id": bulk.int8s(batch.agreement_ids[rows]),
-        "version": bulk.int8s(batch.versions[rows]),
-        "total_cents": bulk.int8s(rated.total_cents[rows]),
-        "wh": bulk.int8s(rated.metered[rows] * 1000 // rated.per_kwh),
-        "estimated": bulk.bools(batch.estimated[rows]),
-        "input_hash": batch.hashes[rows].view(np.uint8).reshape(len(rows), 64),
-    }
-    if rated.peak_watts is not None:
-        values["peak_watts"] = bulk.int8s(rated.peak_watts[rows])
+    layout = bulk.Layout()
+    values: dict[str, bulk.Octets] = {}
+
+    def own(name: str, octets: bulk.Octets) -> None:
+        layout.own(name, octets.shape[1])
+        values[name] = octets
+
+    layout.row(len(BILL_COLUMNS))
+    own("id", bulk.int8s(ids))
+    own("number", number)
+    own("account_id", bulk.int8s(batch.account_ids[rows]))
+    own("agreement_id", bulk.int8s(batch.agreement_ids[rows]))
+    layout.same(bulk.int8(made.run_id))
+    own("version", bulk.int8s(batch.versions[rows]))
+    layout.same(bulk.day(batch.starts_on))
+    layout.same(bulk.day(batch.ends_on))
+    layout.same(bulk.string(batch.tariff_code))
+    layout.same(bulk.string("HELD" if hold_code else "ISSUED" if goes_out else "DRAFT"))
+    layout.same(bulk.string(hold_code) if hold_code else None)
+    layout.same(bulk.strings(form.codes))
+    layout.same(bulk.int8(form_id))
+    own("quantities", bulk.int8_arrays([_millionths(c.quantity[rows], c.scale) for c in form.columns], len(ids)))
+    own("amounts", bulk.int8_arrays([c.cents[rows] for c in form.columns], len(ids)))
+    own("total_cents", bulk.int8s(rated.total_cents[rows]))
+    own("wh", bulk.int8s(rated.metered[rows] * 1000 // rated.per_kwh))
+    if rated.peak_watts is None:
+        layout.same(None)
+    else:
+        own("peak_watts", bulk.int8s(rated.peak_watts[rows]))
+    own("estimated", bulk.bools(batch.estimated[rows]))
+    layout.same(bulk.string(batch.rounding))
+    own("input_hash", batch.hashes[rows])
+    layout.same(bulk.instant(made.now))
+    if goes_out:
+        assert made.issued_on is not None and batch.due is not None
+        layout.same(bulk.day(made.issued_on))
+        own("due_on", bulk.int4s(batch.due[rows]))
+    else:
+        layout.same(None)
+        layout.same(None)
     return layout.fill(len(ids), values)
+
+
+def _millionths(quantity: Ints, scale: int) -> Ints:
+    shared = math.gcd(1_000_000, scale)
+    return exact.divide(quantity, 1_000_000 // shared, scale // shared, "HALF_EVEN")
 
 
 def fresh(batch: Batch) -> Batch:
@@ -167,6 +163,7 @@ def fresh(batch: Batch) -> Batch:
         batch, agreement_ids=batch.agreement_ids[rows], account_ids=batch.account_ids[rows],
         versions=batch.versions[rows], fresh=batch.fresh[rows], rated=_only(batch.rated, rows),
         estimated=batch.estimated[rows], hashes=batch.hashes[rows], struck=batch.struck[rows],
+        due=None if batch.due is None else batch.due[rows],
     )  # fmt: skip
 
 

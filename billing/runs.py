@@ -18,9 +18,9 @@ from sqlalchemy import func, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
-from billing import bulk, catalogue, chunks, crew, cycles, models, records, tariffs, views
+from billing import bulk, catalogue, chunks, crew, cycles, issuing, models, records, tariffs, views
 from billing.cycles import open_period, period_of
-from core import money
+from core import money, periods
 from core.accounts import queries as accounts
 from core.hub import Hub
 
@@ -44,19 +44,26 @@ def run_bills(
     cycle_day: int | None = None,
     chunk_size: int = 5000,
     processes: int = 1,
+    release: bool = False,
+    announce: bool = True,
 ) -> views.RunReport:
     """This will draft a bill for every agreement whose last bill period ended on or before a day.
 
     A period runs from one cycle day to the next, cut to the agreement's own first and last day. `cycle_day` limits
     the run to one cycle. Bills that look wrong are held, agreements that cannot be priced are parked, both with a code.
-    With `processes` above one so many of them, each with a connection of its own, claim the chunks; any number of calls
-    for the same run, on any machine, share its chunks in the same way. When it returns, no chunk is left.
+    With `release` what nothing holds goes out at once, in the transaction that makes it (`announce` as for
+    `issuing.issue_bills`, which still ends the run); without, somebody looks at the drafts before they are issued.
+    With `processes` above one so many of them, each with a connection of its own, claim the chunks (never more than
+    there are chunks); any number of calls for the same run, on any machine, share its chunks in the same way. When it
+    returns, no chunk is left.
     """
     key = _run_key(period_end_on, account_ids, cycle_day)
     run_id = _open(hub, _Scope(period_end_on, account_ids, cycle_day, chunk_size), key, now)
-    if processes > 1:
-        crew.run(hub, processes, _work_apart, run_id, period_end_on, now)
-    _work(hub, run_id, period_end_on, now, wait=True)
+    with hub.transaction() as session:
+        hands = min(processes, _still_open(session, run_id))
+    if hands > 1:
+        crew.run(hub, hands, _work_apart, run_id, period_end_on, now, release, announce)
+    _work(hub, run_id, period_end_on, now, release, announce, wait=True)
     with hub.transaction() as session:
         run = session.get_one(models.BillRunRow, run_id, with_for_update=True)
         if run.status == "OPEN" and not _still_open(session, run_id):
@@ -126,12 +133,15 @@ def _cut(session: Session, run_id: int, scope: "_Scope") -> None:
         session.add(models.BillRunChunkRow(run_id=run_id, position=position, agreement_ids=list(some)))
 
 
-def _work(hub: Hub, run_id: int, period_end_on: date, now: datetime, *, wait: bool = False) -> None:
+def _work(
+    hub: Hub, run_id: int, period_end_on: date, now: datetime, release: bool, announce: bool, *, wait: bool = False
+) -> None:
     """Chunk after chunk, each claimed, billed and marked in one transaction, until none is open.
 
     What another process holds is skipped, or with `wait` waited for, and done when that process died over it.
     """
     chunk = models.BillRunChunkRow
+    goes_out = issuing.Release(periods.civil_day(now, hub.settings.utility_timezone), announce) if release else None
     while True:
         with hub.transaction() as session:
             chunk_id = session.scalar(
@@ -145,21 +155,30 @@ def _work(hub: Hub, run_id: int, period_end_on: date, now: datetime, *, wait: bo
                 if not wait or not _still_open(session, run_id):
                     return
                 continue
-            _chunk(session, chunk_id, run_id, period_end_on, now)
+            _chunk(session, chunk_id, run_id, period_end_on, now, goes_out)
 
 
-def _still_open(session: Session, run_id: int) -> bool:
-    """A row that was locked may have been done while it was waited for, and another may be open still."""
+def _still_open(session: Session, run_id: int) -> int:
+    """A row that was locked may have been done while it was waited for, and others may be open still."""
     chunk = models.BillRunChunkRow
-    return session.scalar(select(chunk.id).where(chunk.run_id == run_id, chunk.status == "OPEN").limit(1)) is not None
+    return (
+        session.scalar(
+            select(func.count()).select_from(chunk).where(chunk.run_id == run_id, chunk.status == "OPEN")
+        )
+        or 0
+    )  # fmt: skip
 
 
-def _chunk(session: Session, chunk_id: int, run_id: int, period_end_on: date, now: datetime) -> None:
-    chunks.bill(session, chunk_id=chunk_id, run_id=run_id, period_end_on=period_end_on, now=now)
+def _chunk(
+    session: Session, chunk_id: int, run_id: int, period_end_on: date, now: datetime, release: issuing.Release | None
+) -> None:
+    chunks.bill(
+        session, chunk_id=chunk_id, run_id=run_id, period_end_on=period_end_on, now=now, release=release
+    )  # fmt: skip
 
 
-def _work_apart(hub: Hub, run_id: int, period_end_on: date, now: datetime) -> None:
-    _work(hub, run_id, period_end_on, now)
+def _work_apart(hub: Hub, run_id: int, period_end_on: date, now: datetime, release: bool, announce: bool) -> None:
+    _work(hub, run_id, period_end_on, now, release, announce)
 
 
 def exempt_of(terms: Sequence[tariffs.Term], agreements: Sequence[accounts.Agreement]) -> dict[str, NDArray[np.bool_]]:

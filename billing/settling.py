@@ -10,6 +10,7 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
 from billing import allocation, cash_models, models, rules
+from core import db
 from core.accounts import queries as accounts
 
 _KINDS: dict[str, allocation.Kind] = {"LATE_FEE": "LATE_FEE", "DEPOSIT": "DEPOSIT"}
@@ -76,10 +77,10 @@ def unused(session: Session, *, account_ids: Sequence[int], lock: bool = False) 
         left(credit, alloc.credit_id, credit.reversed_cents),
     )
     payments = select(payment.received_at, payment.id, payment.account_id, paid).where(
-        payment.account_id.in_(account_ids), payment.status == "SUCCEEDED", paid > 0
+        payment.account_id == db.any_of(account_ids), payment.status == "SUCCEEDED", paid > 0
     )
     credits = select(credit.given_at, credit.id, credit.account_id, given).where(
-        credit.account_id.in_(account_ids), credit.amount_cents > credit.reversed_cents, given > 0
+        credit.account_id == db.any_of(account_ids), credit.amount_cents > credit.reversed_cents, given > 0
     )
     if lock:
         payments = payments.order_by(payment.id).with_for_update(of=payment, key_share=True)
@@ -105,7 +106,7 @@ def open_items(session: Session, *, account_ids: Sequence[int]) -> dict[int, lis
     )
     for bill_id, account_id, due_on, cents, contested in session.execute(
         select(bill.id, bill.account_id, bill.due_on, bill.total_cents - paid, disputed).where(
-            bill.account_id.in_(account_ids), bill.status == "ISSUED", bill.total_cents > 0
+            bill.account_id == db.any_of(account_ids), bill.status == "ISSUED", bill.total_cents > 0
         )
     ):
         if cents > 0 and due_on is not None:
@@ -113,7 +114,7 @@ def open_items(session: Session, *, account_ids: Sequence[int]) -> dict[int, lis
     paid = func.coalesce(select(func.sum(alloc.amount_cents)).where(alloc.charge_id == fee.id).scalar_subquery(), 0)
     for fee_id, account_id, kind, charged_on, cents in session.execute(
         select(fee.id, fee.account_id, fee.kind, fee.charged_on, fee.amount_cents - paid).where(
-            fee.account_id.in_(account_ids), fee.waived_at.is_(None)
+            fee.account_id == db.any_of(account_ids), fee.waived_at.is_(None)
         )
     ):
         if cents > 0:
@@ -161,7 +162,7 @@ def _credit_negative_bills(session: Session, account_ids: Sequence[int]) -> None
     found = select(
         func.concat("bill:", bill.id), bill.account_id, literal("BILL"), bill.id, -bill.total_cents, literal(0),
         bill.number, literal("bill-run"), bill.rated_at,
-    ).where(bill.account_id.in_(account_ids), bill.status == "ISSUED", bill.total_cents < 0)  # fmt: skip
+    ).where(bill.account_id == db.any_of(account_ids), bill.status == "ISSUED", bill.total_cents < 0)  # fmt: skip
     columns = [
         "key",
         "account_id",

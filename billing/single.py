@@ -7,7 +7,7 @@ import numpy as np
 from sqlalchemy import delete, func, select
 from sqlalchemy.orm import Session
 
-from billing import bulk, carried, chunks, metered, models, rating, runs, tariffs, validations
+from billing import bulk, carried, chunks, forms, metered, models, rating, runs, tariffs, validations
 from core import errors, periods
 from core.accounts import queries as accounts
 
@@ -27,7 +27,7 @@ class Priced:
     wh: int
     peak_watts: int | None
     rounding: str
-    input_hash: str
+    input_hash: bytes
 
     @property
     def estimated(self) -> bool:
@@ -75,7 +75,7 @@ def price(session: Session, *, agreement: accounts.Agreement, days: periods.Days
         wh=int(rated.metered[0]) * 1000 // rated.per_kwh,
         peak_watts=None if rated.peak_watts is None else int(rated.peak_watts[0]),
         rounding=segments[0].plan.rounding,
-        input_hash=hashes[0].decode(),
+        input_hash=hashes[0].tobytes(),
     )
 
 
@@ -104,7 +104,6 @@ def draft(
         raise errors.Refused("bill.billed_already", number=issued.number)
     stale = [row.id for row in others]
     if stale:
-        session.execute(delete(models.BillLineRow).where(models.BillLineRow.bill_id.in_(stale)))
         session.execute(delete(bill).where(bill.id.in_(stale)))
     version = session.scalar(
         select(func.coalesce(func.max(bill.version), 0)).where(
@@ -119,20 +118,14 @@ def draft(
             id=bill_id, number=f"{days.ends_on:%y%m}-{bill_id:07d}", account_id=agreement.account_id,
             agreement_id=agreement.id, run_id=run_id, version=int(version or 0) + 1, starts_on=days.starts_on,
             ends_on=days.ends_on, tariff_code=priced.terms[-1].tariff_code, status="HELD" if code else "DRAFT",
-            hold_code=code, findings=list(codes), total_cents=priced.total_cents, wh=priced.wh,
+            hold_code=code, findings=list(codes), form_id=forms.keep(session, [priced.lines])[0],
+            quantities=[int(round(x.quantity, 6).scaleb(6)) for x in priced.lines],
+            amounts=[x.amount_cents for x in priced.lines], total_cents=priced.total_cents, wh=priced.wh,
             peak_watts=priced.peak_watts, estimated=priced.estimated, rounding=priced.rounding,
             input_hash=priced.input_hash, rated_at=now,
         )
     )  # fmt: skip
     session.flush()
-    session.add_all(
-        models.BillLineRow(
-            bill_id=bill_id, position=position, component=x.component, code=x.code, description=x.description,
-            args=dict(x.args), quantity=round(x.quantity, 6), unit=x.unit, unit_price=x.unit_price,
-            amount_cents=x.amount_cents,
-        )
-        for position, x in enumerate(priced.lines)
-    )  # fmt: skip
     carried.write(session, [(priced.rated, np.array([0]), np.array([bill_id]))])
     session.flush()
     return bill_id

@@ -11,7 +11,7 @@ from sqlalchemy import func, or_, select, text
 from sqlalchemy.orm import Session
 
 from billing import catalogue, models, rating, views
-from core import errors, money, periods
+from core import db, errors, money, periods
 
 
 @dataclass(frozen=True)
@@ -64,7 +64,9 @@ def list_terms_alike(
     """This will sort agreements into those with the same terms over a period: the terms in order of time, and the
     agreements' ids (big-endian int64, rising). Agreements without any are in none; for millions.
     """
-    rows = session.execute(_ALIKE, {"ids": list(agreement_ids), "first": days.starts_on, "last": days.ends_on}).all()
+    rows = session.execute(
+        _ALIKE, {"ids": db.array_of(agreement_ids), "first": days.starts_on, "last": days.ends_on}
+    ).all()
     parts = [json.loads(terms) for terms, _ in rows]
     version, tariff = models.TariffVersionRow, models.TariffRow
     wanted = {version_id for terms in parts for version_id, _, _ in terms}

@@ -70,6 +70,7 @@ class Settings(BaseModel):
 
     # how many years interval reads are kept, each from its day on; what is unbilled or disputed stays longer
     reads_kept_years: tuple[tuple[date, int], ...] = ((date(2000, 1, 1), 7),)
+    bill_run_processes: int = 0  # that share a bill run of many chunks; 0: as many as there are cores
 
     # how long things last, in seconds
     burst_chat: float = 0.7

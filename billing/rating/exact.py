@@ -29,6 +29,8 @@ def divide(values: Ints, numerator: int, denominator: int, rounding: money.Round
     if len(values) == 0 or int(np.abs(values).max()) * abs(numerator) >= _SAFE or denominator >= _SAFE:
         wide = values.astype(object)
     product = wide * numerator
+    if denominator == 1:
+        return product.astype(np.int64)  # type: ignore[no-any-return]
     size = abs(product)
     whole, rest = size // denominator, size % denominator
     if rounding == "HALF_UP":

@@ -107,6 +107,7 @@ class ServiceAgreementRow(db.Base):
             using="gist",
             name="ex_service_agreement_one_at_a_time",
         ),
+        UniqueConstraint("account_id", "id"),  # what is billed names both, so that it cannot be of another's agreement
         Index(None, "account_id", "starts_on"),
         Index("ix_service_agreement_ended", "ends_on", postgresql_where=text("ends_on IS NOT NULL")),
     )

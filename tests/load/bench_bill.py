@@ -15,7 +15,7 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -27,7 +27,7 @@ import psycopg
 from sqlalchemy import Engine, create_engine
 from sqlalchemy.orm import Session
 
-from billing import bulk, ledger, metered, models, rating, tariffs
+from billing import bulk, forms, ledger, metered, models, rating, tariffs
 from billing import operations as billing
 from core import db, periods
 from core.accounts import queries as accounts
@@ -37,7 +37,15 @@ ZONE, CITIES = "America/New_York", ("Brightwater", "Millbrook", "Alder Creek")
 FIRST, LAST = date(2026, 10, 1), date(2026, 11, 1)
 NOW = datetime(2026, 11, 3, 12, 0, tzinfo=UTC)
 MIX = (("RES-FLAT", 45), ("RES-TIER", 20), ("RES-TOU", 18), ("RES-EV", 6), ("BUS-FLAT", 7), ("BUS-DEMAND", 4))
-TABLES = ("bill", "bill_line", "ledger_journal", "ledger_entry")
+TABLES = ("bill", "ledger_journal")  # lines and entries are in them
+RUN, ISSUE = "run: read, rate, check, write, issue", "issue what is left, end the run"
+BARE, NAKED = "bare COPY, constraints and indexes", "bare COPY, no constraint or index"
+ORM = "ORM loop over a sample"
+DOC = pathlib.Path(__file__).parents[2] / "docs/benchmarks.md"
+FITS = (  # what LIKE does not copy
+    "CREATE TRIGGER bill_fits AFTER INSERT ON {}.bill REFERENCING NEW TABLE AS added"
+    " FOR EACH STATEMENT EXECUTE FUNCTION public.billing_bills_fit()"
+)
 TICK = os.sysconf("SC_CLK_TCK")
 
 
@@ -142,7 +150,7 @@ def make_book(url: str, n: int, minutes: int) -> None:
     )
     business = f"g * 7919 % 100 >= {bounds[4]}"
     cities = "(ARRAY[" + ",".join(f"'{c}'" for c in CITIES) + "])[1 + g % 3]"
-    series = f"generate_series(1, {n}) AS g"
+    series = f"generate_series(1, CAST({n} AS bigint)) AS g"
     with psycopg.connect(plain, autocommit=True) as c:
         kept = c.execute(
             "SELECT conrelid::regclass::text, conname, pg_get_constraintdef(oid) FROM pg_constraint WHERE contype = 'x'"
@@ -223,6 +231,7 @@ def orm_loop(url: str, sample: list[int]) -> None:
         c.execute("CREATE SCHEMA orm")
         for table in TABLES:
             c.execute(f"CREATE TABLE orm.{table} (LIKE public.{table} INCLUDING ALL)")
+        c.execute(FITS.format("orm"))
     engine = create_engine(url, connect_args={"options": "-c search_path=orm,public"})
     days = periods.Days(FIRST, LAST)
     for agreement_id in sample:
@@ -235,39 +244,28 @@ def orm_loop(url: str, sample: list[int]) -> None:
             segments = tariffs.segments(terms, days)
             assert segments is not None
             rated = rating.rate_segments(segments, used, exempt=_exempt(terms, agreement))
-            bill = models.BillRow(
-                number=f"2611-{agreement_id:07d}", account_id=agreement.account_id, agreement_id=agreement_id,
-                starts_on=FIRST, ends_on=LAST, tariff_code=terms[-1].tariff_code, status="ISSUED", issued_on=NOW.date(),
-                due_on=NOW.date() + timedelta(days=20), total_cents=int(rated.total_cents[0]), wh=int(rated.metered[0]),
-                input_hash=str(agreement_id), rated_at=NOW,
+            lines = rated.lines(0)
+            bill_id = int(bulk.take_ids(session, "bill", 1)[0])
+            session.add(
+                models.BillRow(
+                    id=bill_id, number=f"2611-{bill_id:07d}", account_id=agreement.account_id,
+                    agreement_id=agreement_id, starts_on=FIRST, ends_on=LAST, tariff_code=terms[-1].tariff_code,
+                    status="ISSUED", issued_on=NOW.date(), due_on=NOW.date() + timedelta(days=20),
+                    total_cents=int(rated.total_cents[0]), wh=int(rated.metered[0]), rated_at=NOW,
+                    input_hash=str(agreement_id).encode(), form_id=forms.keep(session, [lines])[0],
+                    quantities=[int(round(x.quantity, 6).scaleb(6)) for x in lines],
+                    amounts=[x.amount_cents for x in lines],
+                )
             )  # fmt: skip
-            session.add(bill)
             session.flush()
-            for position, x in enumerate(rated.lines(0)):
-                session.add(
-                    models.BillLineRow(
-                        bill_id=bill.id, position=position, component=x.component, code=x.code, unit=x.unit,
-                        description=x.description, args=dict(x.args), quantity=x.quantity, unit_price=x.unit_price,
-                        amount_cents=x.amount_cents,
-                    )
-                )  # fmt: skip
-            journal = models.LedgerJournalRow(
-                key=f"bill:{bill.id}", kind="BILL", account_id=bill.account_id, effective_on=NOW.date(), posted_at=NOW
-            )
-            session.add(journal)
-            session.flush()
-            tax = int(rated.sum_cents("tax")[0])
-            for code, cents in (
-                (ledger.RECEIVABLE, bill.total_cents), (ledger.REVENUE, tax - bill.total_cents),
-                (ledger.TAX_PAYABLE, -tax),
-            ):  # fmt: skip
-                if cents:
-                    session.add(
-                        models.LedgerEntryRow(
-                            journal_id=journal.id, account_id=bill.account_id, code=code, debit_cents=max(cents, 0),
-                            credit_cents=max(-cents, 0),
-                        )
-                    )  # fmt: skip
+            total, tax = int(rated.total_cents[0]), int(rated.sum_cents("tax")[0])
+            session.add(
+                models.LedgerJournalRow(
+                    key=f"bill:{bill_id}", kind="BILL", account_id=agreement.account_id, effective_on=NOW.date(),
+                    posted_at=NOW, codes=[ledger.RECEIVABLE, ledger.REVENUE, ledger.TAX_PAYABLE],
+                    cents=[total, tax - total, -tax],
+                )
+            )  # fmt: skip
             session.commit()
     engine.dispose()
 
@@ -290,6 +288,7 @@ def bare_copy(url: str, folder: pathlib.Path, meter: Meter) -> None:
             c.execute(f"CREATE SCHEMA {schema}")
             for table in TABLES:
                 c.execute(f"CREATE TABLE {schema}.{table} (LIKE public.{table} {like})")
+        c.execute(FITS.format("bare"))
         for table, name, definition in c.execute(
             "SELECT conrelid::regclass::text, conname, pg_get_constraintdef(oid) FROM pg_constraint"
             f" WHERE contype = 'f' AND connamespace = 'public'::regnamespace AND conrelid::regclass::text = ANY('{{{','.join(TABLES)}}}')"
@@ -305,20 +304,11 @@ def bare_copy(url: str, folder: pathlib.Path, meter: Meter) -> None:
                 c.execute(f"COPY {schema}.{table} FROM '{folder}/{table}.bin' (FORMAT binary)")
 
     for name, schema in (
-        ("bare COPY, constraints and indexes", "bare"),
-        ("bare COPY, no constraint or index", "naked"),
+        (BARE, "bare"),
+        (NAKED, "naked"),
     ):
         with meter.phase(name), ThreadPoolExecutor(2) as both:
-            list(both.map(lambda tables, schema=schema: some(schema, tables), (TABLES[:2], TABLES[2:])))
-    with psycopg.connect(plain, autocommit=True) as c:
-        trigger = c.execute(
-            "SELECT pg_get_triggerdef(oid) FROM pg_trigger WHERE tgname = 'ledger_entry_balances'"
-        ).fetchone()
-        assert trigger
-        c.execute("TRUNCATE naked.ledger_entry")
-        c.execute(trigger[0].replace("public.ledger_entry", "naked.ledger_entry"))
-    with meter.phase("entries again, checked to balance"):
-        some("naked", ("ledger_entry",))
+            list(both.map(lambda tables, schema=schema: some(schema, tables), (TABLES[:1], TABLES[1:])))
 
 
 def books(url: str, n: int) -> tuple[int, int, list[str]]:
@@ -355,69 +345,128 @@ def main() -> int:
     parser.add_argument("--chunk", type=int, default=10_000)
     parser.add_argument("--sample", type=int, default=300)
     parser.add_argument("--announce", action="store_true", help="also record the facts that drive notices")
+    parser.add_argument("--drafts", action="store_true", help="stop before issuing, as where somebody looks at them")
+    parser.add_argument("--write", action="store_true", help="keep hourly reads' numbers in docs/benchmarks.md")
+    parser.add_argument("--book", help="a folder in which the book is kept, to be measured again")
+    parser.add_argument("--only-make", action="store_true", help="make the book and stop")
     asked = parser.parse_args()
-    n: int = asked.agreements
+    if asked.book:
+        folder = pathlib.Path(asked.book)
+        folder.mkdir(exist_ok=True)
+        return _at(folder, asked)
     with tempfile.TemporaryDirectory(prefix="wattline-bench-", dir="/tmp") as name:
-        folder = pathlib.Path(name)
-        folder.chmod(0o755)
-        server = Server(folder / "pg").start()
-        try:
-            return _measure(server, asked, n)
-        finally:
-            server.stop()
+        return _at(pathlib.Path(name), asked)
 
 
-def _measure(server: Server, asked: Any, n: int) -> int:
+def _at(folder: pathlib.Path, asked: Any) -> int:
+    folder.chmod(0o755)
+    server = Server(folder / "pg").start()
+    try:
+        return _measure(server, asked, asked.agreements)
+    finally:
+        server.stop()
+
+
+def _measure(server: embedded.EmbeddedPostgres, asked: Any, n: int) -> int:
+    assert server.process
+    meter = Meter(server.process.pid)
+    name = f"book_{n}_{asked.interval}"
+    with psycopg.connect(server.url().replace("+psycopg", "")) as c:
+        made = c.execute("SELECT 1 FROM pg_database WHERE datname = %s", (name,)).fetchone()
+    url = server.create_database(name)
+    if made:
+        _forget(url)
+    else:
+        from ops_admin import migrate
+
+        migrate.upgrade(url)
+        with meter.phase("making the book (not measured)"):
+            make_book(url, n, asked.interval)
+    if asked.only_make:
+        return 0
     load, cores = os.getloadavg()[0], os.cpu_count()
     print(
         f"{n:,} agreements, {asked.interval}-minute reads, {asked.processes} processes, {cores} cores, load {load:.1f}"
     )
-    assert server.process
-    meter = Meter(server.process.pid)
-    url = server.create_database("bench")
-    from ops_admin import migrate
-
-    migrate.upgrade(url)
-    with meter.phase("making the book (not measured)"):
-        make_book(url, n, asked.interval)
     hub = make_hub_of(db.connect(url))
     sample = np.random.default_rng(3).choice(n, min(asked.sample, n), replace=False) + 1
-    with meter.phase("ORM loop over a sample"):
+    with meter.phase(ORM):
         orm_loop(url, sample.tolist())
     stop = threading.Event()
     watcher = threading.Thread(target=meter.watch, args=(stop,), daemon=True)
     watcher.start()
-    with meter.phase("run: read, rate, check, write"):
+    with meter.phase(RUN):
         report = billing.run_bills(
-            hub, period_end_on=LAST, now=NOW, cycle_day=1, chunk_size=asked.chunk, processes=asked.processes
-        )
-    with meter.phase("issue: bills, journals, entries"):
-        billing.issue_bills(hub, run_id=report.run_id, now=NOW, announce=asked.announce, processes=asked.processes)
+            hub, period_end_on=LAST, now=NOW, cycle_day=1, chunk_size=asked.chunk, processes=asked.processes,
+            release=not asked.drafts, announce=asked.announce,
+        )  # fmt: skip
+    with meter.phase(ISSUE):
+        billing.issue_bills(
+            hub, run_id=report.run_id, now=NOW, announce=asked.announce,
+            processes=asked.processes if asked.drafts else 1,
+        )  # fmt: skip
     stop.set()
     watcher.join()
     bills, lines, wrong = books(url, n)
-    (server.root / "out").mkdir()
+    (server.root / "out").mkdir(exist_ok=True)
     (server.root / "out").chmod(0o777)
     bare_copy(url, server.root / "out", meter)
-    _print(meter, bills, lines, len(sample))
+    told = _told(meter, asked, load, bills, lines, len(sample))
+    print("\n".join(told))
+    if asked.write and not wrong and asked.interval == 60 and not asked.announce:
+        _write(told)
     for each in wrong:
         print(f"  WRONG: {each}")
     return 1 if wrong else 0
 
 
-def _print(meter: Meter, bills: int, lines: int, sample: int) -> None:
-    wall, cpu = meter.sum("run: read, rate, check, write", "issue: bills, journals, entries")
-    bare_wall, bare_cpu = meter.sum("bare COPY, constraints and indexes")
-    naked_wall, naked_cpu = meter.sum("bare COPY, no constraint or index")
-    orm_wall, orm_cpu = (each / sample * bills for each in meter.sum("ORM loop over a sample"))
-    ratio: Callable[[float, float], str] = lambda a, b: f"{a / b:.1f}"  # noqa: E731
-    print(f"  reads to bills, lines and ledger: wall {wall:.1f} s, CPU {cpu:.1f} s (client + server)")
-    print(f"  {bills / wall:,.0f} bills a second, {lines / bills:.2f} lines a bill")
-    print(f"  peak memory: client {meter.peak_client / 1024:,.0f} MB, server {meter.peak_server / 1024:,.0f} MB")
-    print(f"  to a bare COPY with the same constraints and indexes: {ratio(wall, bare_wall)} wall, "
-          f"{ratio(cpu, bare_cpu)} CPU; with none: {ratio(wall, naked_wall)} wall, {ratio(cpu, naked_cpu)} CPU")  # fmt: skip
-    print(f"  an ORM loop: {ratio(orm_wall, wall)} times the wall, {ratio(orm_cpu, cpu)} times the CPU, "
-          f"{orm_wall / bills * 1000:.1f} ms a bill")  # fmt: skip
+def _forget(url: str) -> None:
+    """A kept book as it was before it was billed."""
+    with psycopg.connect(url.replace("+psycopg", ""), autocommit=True) as c:
+        for schema in ("orm", "bare", "naked"):
+            c.execute(f"DROP SCHEMA IF EXISTS {schema} CASCADE")
+        c.execute(
+            "TRUNCATE bill, bill_form, bill_run, bill_run_chunk, ledger_journal, fact, delivery, charge, allocation,"
+            " credit CASCADE"
+        )
+        c.execute("VACUUM account, customer, service_agreement, service_point, premise, meter, agreement_tariff")
+        c.execute("CHECKPOINT")
+
+
+def _told(meter: Meter, asked: Any, load: float, bills: int, lines: int, sample: int) -> list[str]:
+    """The figures as they go into the documentation."""
+    wall, cpu = meter.sum(RUN, ISSUE)
+    bare_wall, bare_cpu = meter.sum(BARE)
+    naked_wall, naked_cpu = meter.sum(NAKED)
+    orm_wall, orm_cpu = (each / sample * bills for each in meter.sum(ORM))
+    facts = "with the facts that drive notices" if asked.announce else "without the facts that drive notices"
+    rows = [
+        f"| {name} | {took:.1f} | {client:.1f} | {server:.1f} |"
+        for name, (took, client, server) in meter.phases.items()
+        if name in (RUN, ISSUE, BARE, NAKED)
+    ]
+    return [
+        f"{bills:,} bills, {asked.interval}-minute reads, {lines / bills:.2f} lines a bill, {facts}; "
+        f"{asked.processes} processes on {os.cpu_count()} cores, load before the start {load:.1f}; {date.today()}.",
+        "",
+        "| | wall s | CPU s, client | CPU s, server |",
+        "|---|---:|---:|---:|",
+        *rows,
+        "",
+        f"From reads to bills, lines and ledger: **{wall:.1f} s**, {cpu:.1f} CPU-s, {bills / wall:,.0f} bills a second;"
+        f" peak memory {meter.peak_client / 1024:,.0f} MB client, {meter.peak_server / 1024:,.0f} MB server (shared"
+        " buffers counted once).",
+        f"To the bare COPY with the same constraints and indexes: {wall / bare_wall:.1f} by wall, {cpu / bare_cpu:.1f}"
+        f" by CPU; to one with none: {wall / naked_wall:.1f} and {cpu / naked_cpu:.1f}. An ORM loop over {sample}"
+        f" accounts: {orm_wall / bills * 1000:.1f} ms a bill, {orm_wall / wall:.0f} times the wall and"
+        f" {orm_cpu / cpu:.0f} times the CPU.",
+    ]
+
+
+def _write(told: list[str]) -> None:
+    head, mark, rest = DOC.read_text().partition("<!-- bench-bill-60 -->")
+    end = "<!-- /bench-bill-60 -->"
+    DOC.write_text(head + mark + "\n\n" + "\n".join(told) + f"\n\n{end}" + rest.partition(end)[2])
 
 
 if __name__ == "__main__":

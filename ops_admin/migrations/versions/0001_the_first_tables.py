@@ -13,6 +13,8 @@ down_revision = None
 
 def upgrade() -> None:
     op.execute("CREATE EXTENSION IF NOT EXISTS btree_gist")
+    for statements in ddl.BEFORE_CREATE.values():
+        op.execute(statements)
     op.create_table('audit_entry',
     sa.Column('id', sa.BigInteger(), sa.Identity(always=False), nullable=False),
     sa.Column('at', sa.DateTime(timezone=True), nullable=False),
@@ -650,13 +652,18 @@ def upgrade() -> None:
     sa.Column('effective_on', sa.Date(), nullable=False),
     sa.Column('booked_on', sa.Date(), nullable=True),
     sa.Column('posted_at', sa.DateTime(timezone=True), nullable=False),
+    sa.Column('codes', postgresql.ARRAY(sa.Text()), nullable=False),
+    sa.Column('cents', postgresql.ARRAY(sa.BigInteger()), nullable=False),
+    sa.CheckConstraint("codes <@ ARRAY['RECEIVABLE', 'REVENUE', 'TAX_PAYABLE', 'CASH', 'FEE_REVENUE', 'ADJUSTMENTS', 'DEPOSITS', 'INTEREST_EXPENSE', 'BAD_DEBT', 'DISPUTED_CASH']", name=op.f('ck_ledger_journal_code')),
+    sa.CheckConstraint('cardinality(cents) > 0 AND cardinality(cents) = cardinality(codes) AND 0 <> ALL (cents)', name=op.f('ck_ledger_journal_entries')),
+    sa.CheckConstraint('billing_sum(cents) = 0', name=op.f('ck_ledger_journal_balances')),
     sa.CheckConstraint("kind IN ('BILL', 'BILL_CANCELLED', 'PAYMENT', 'PAYMENT_RETURNED', 'REFUND', 'LATE_FEE', 'LATE_FEE_WAIVED', 'ADJUSTMENT', 'EXIT_FEE', 'RETURN_FEE', 'DISPUTE', 'DISPUTE_WON', 'DISPUTE_LOST', 'CREDIT', 'WRITE_OFF', 'RECOVERY', 'DEPOSIT', 'DEPOSIT_INTEREST', 'DEPOSIT_RETURNED')", name=op.f('ck_ledger_journal_kind')),
     sa.CheckConstraint('booked_on IS NULL OR booked_on > effective_on', name=op.f('ck_ledger_journal_booked_on')),
     sa.ForeignKeyConstraint(['account_id'], ['account.id'], name=op.f('fk_ledger_journal_account_id')),
     sa.PrimaryKeyConstraint('id', name=op.f('pk_ledger_journal')),
-    sa.UniqueConstraint('account_id', 'id', name=op.f('uq_ledger_journal_account_id_id')),
     sa.UniqueConstraint('key', name=op.f('uq_ledger_journal_key'))
     )
+    op.create_index(op.f('ix_ledger_journal_account_id'), 'ledger_journal', ['account_id'], unique=False)
     op.create_table('meter',
     sa.Column('id', sa.BigInteger(), sa.Identity(always=False), nullable=False),
     sa.Column('number', sa.Text(), nullable=False),
@@ -788,7 +795,8 @@ def upgrade() -> None:
     sa.CheckConstraint('ends_on IS NULL OR ends_on >= starts_on', name=op.f('ck_service_agreement_dates')),
     sa.ForeignKeyConstraint(['account_id'], ['account.id'], name=op.f('fk_service_agreement_account_id')),
     sa.ForeignKeyConstraint(['service_point_id'], ['service_point.id'], name=op.f('fk_service_agreement_service_point_id')),
-    sa.PrimaryKeyConstraint('id', name=op.f('pk_service_agreement'))
+    sa.PrimaryKeyConstraint('id', name=op.f('pk_service_agreement')),
+    sa.UniqueConstraint('account_id', 'id', name=op.f('uq_service_agreement_account_id_id'))
     )
     op.create_index(op.f('ix_service_agreement_account_id_starts_on'), 'service_agreement', ['account_id', 'starts_on'], unique=False)
     op.create_index('ix_service_agreement_ended', 'service_agreement', ['ends_on'], unique=False, postgresql_where=sa.text('ends_on IS NOT NULL'))
@@ -937,6 +945,27 @@ def upgrade() -> None:
     sa.PrimaryKeyConstraint('account_id', name=op.f('pk_autopay'))
     )
     op.create_index(op.f('ix_autopay_saved_method_id'), 'autopay', ['saved_method_id'], unique=False)
+    op.create_table('bill_form',
+    sa.Column('id', sa.BigInteger(), sa.Identity(always=False), nullable=False),
+    sa.Column('sha256', sa.Text(), nullable=False),
+    sa.Column('components', postgresql.ARRAY(sa.Text()), nullable=False),
+    sa.Column('codes', postgresql.ARRAY(sa.Text()), nullable=False),
+    sa.Column('descriptions', postgresql.ARRAY(sa.Text()), nullable=False),
+    sa.Column('args', postgresql.ARRAY(postgresql.JSONB(astext_type=sa.Text())), nullable=False),
+    sa.Column('units', postgresql.ARRAY(sa.Text()), nullable=False),
+    sa.Column('unit_prices', postgresql.ARRAY(sa.Numeric(precision=20, scale=9)), nullable=False),
+    sa.Column('energy_at', sa.BigInteger(), nullable=False),
+    sa.Column('energy_lines', sa.BigInteger(), nullable=False),
+    sa.Column('tax_at', sa.BigInteger(), nullable=False),
+    sa.Column('credits_kwh', sa.Boolean(), nullable=False),
+    sa.CheckConstraint("credits_kwh = (array_to_string(codes, ' ') LIKE '%credit.kwh%')", name=op.f('ck_bill_form_credits_kwh')),
+    sa.CheckConstraint("components <@ ARRAY['fixed', 'energy', 'demand', 'minimum', 'credit', 'rider', 'tax']", name=op.f('ck_bill_form_component')),
+    sa.CheckConstraint('cardinality(components) = ALL (ARRAY[cardinality(codes), cardinality(descriptions), cardinality(args), cardinality(units), cardinality(unit_prices)])', name=op.f('ck_bill_form_lines')),
+    sa.CheckConstraint("'energy' = ALL (components[energy_at : energy_at + energy_lines - 1]) AND energy_lines = cardinality(array_positions(components, 'energy'))", name=op.f('ck_bill_form_energy')),
+    sa.CheckConstraint("'tax' = ALL (components[tax_at :]) AND cardinality(components) - tax_at + 1 = cardinality(array_positions(components, 'tax'))", name=op.f('ck_bill_form_tax')),
+    sa.PrimaryKeyConstraint('id', name=op.f('pk_bill_form')),
+    sa.UniqueConstraint('sha256', name=op.f('uq_bill_form_sha256'))
+    )
     op.create_table('bill',
     sa.Column('id', sa.BigInteger(), sa.Identity(always=False), nullable=False),
     sa.Column('number', sa.Text(), nullable=False),
@@ -950,12 +979,15 @@ def upgrade() -> None:
     sa.Column('status', sa.Text(), nullable=False),
     sa.Column('hold_code', sa.Text(), nullable=True),
     sa.Column('findings', postgresql.ARRAY(sa.Text()), server_default=sa.text("'{}'"), nullable=False),
+    sa.Column('form_id', sa.BigInteger(), nullable=False),
+    sa.Column('quantities', postgresql.ARRAY(sa.BigInteger()), nullable=False),
+    sa.Column('amounts', postgresql.ARRAY(sa.BigInteger()), nullable=False),
     sa.Column('total_cents', sa.BigInteger(), nullable=False),
     sa.Column('wh', sa.BigInteger(), nullable=False),
     sa.Column('peak_watts', sa.BigInteger(), nullable=True),
     sa.Column('estimated', sa.Boolean(), nullable=False),
     sa.Column('rounding', sa.Text(), nullable=False),
-    sa.Column('input_hash', sa.Text(), nullable=False),
+    sa.Column('input_hash', sa.LargeBinary(), nullable=False),
     sa.Column('rated_at', sa.DateTime(timezone=True), nullable=False),
     sa.Column('issued_on', sa.Date(), nullable=True),
     sa.Column('due_on', sa.Date(), nullable=True),
@@ -964,19 +996,19 @@ def upgrade() -> None:
     sa.CheckConstraint("(status = 'HELD') = (hold_code IS NOT NULL)", name=op.f('ck_bill_hold_code')),
     sa.CheckConstraint("status IN ('DRAFT', 'HELD', 'ISSUED', 'CANCELLED')", name=op.f('ck_bill_status')),
     sa.CheckConstraint("status NOT IN ('ISSUED', 'CANCELLED') OR (issued_on IS NOT NULL AND due_on IS NOT NULL)", name=op.f('ck_bill_issued')),
+    sa.CheckConstraint("CAST(split_part(number, '-', 2) AS bigint) = id", name=op.f('ck_bill_number')),
+    sa.CheckConstraint('cardinality(quantities) = cardinality(amounts) AND total_cents = billing_sum(amounts)', name=op.f('ck_bill_adds_up')),
     sa.CheckConstraint('ends_on > starts_on', name=op.f('ck_bill_dates')),
-    sa.ForeignKeyConstraint(['account_id'], ['account.id'], name=op.f('fk_bill_account_id')),
-    sa.ForeignKeyConstraint(['agreement_id'], ['service_agreement.id'], name=op.f('fk_bill_agreement_id')),
-    sa.ForeignKeyConstraint(['run_id'], ['bill_run.id'], name=op.f('fk_bill_run_id')),
+    sa.ForeignKeyConstraint(['account_id', 'agreement_id'], ['service_agreement.account_id', 'service_agreement.id'], name=op.f('fk_bill_account_id_agreement_id')),
     sa.PrimaryKeyConstraint('id', name=op.f('pk_bill')),
-    sa.UniqueConstraint('agreement_id', 'starts_on', 'version', name=op.f('uq_bill_agreement_id_starts_on_version')),
-    sa.UniqueConstraint('number', name=op.f('uq_bill_number'))
+    sa.UniqueConstraint('agreement_id', 'starts_on', 'version', name=op.f('uq_bill_agreement_id_starts_on_version'))
     )
     op.create_index(op.f('ix_bill_account_id_starts_on'), 'bill', ['account_id', 'starts_on'], unique=False)
     op.create_index('ix_bill_credit', 'bill', ['account_id'], unique=False, postgresql_where=sa.text("status = 'ISSUED' AND total_cents < 0"))
     op.create_index('ix_bill_due', 'bill', ['due_on'], unique=False, postgresql_where=sa.text("status = 'ISSUED'"))
     op.create_index('ix_bill_estimated', 'bill', ['id'], unique=False, postgresql_where=sa.text("status = 'ISSUED' AND estimated"))
-    op.create_index(op.f('ix_bill_run_id_status'), 'bill', ['run_id', 'status'], unique=False)
+    op.create_index('ix_bill_run', 'bill', ['run_id'], unique=False, postgresql_using='brin')
+    op.create_index('ix_bill_waiting', 'bill', ['run_id', 'id'], unique=False, postgresql_where=sa.text("status IN ('DRAFT', 'HELD')"))
     op.create_index('uq_bill_one_standing', 'bill', ['agreement_id', 'starts_on'], unique=True, postgresql_where=sa.text("status <> 'CANCELLED'"))
     op.create_table('interaction',
     sa.Column('id', sa.BigInteger(), sa.Identity(always=False), nullable=False),
@@ -999,20 +1031,6 @@ def upgrade() -> None:
     )
     op.create_index(op.f('ix_interaction_conversation_id_id'), 'interaction', ['conversation_id', 'id'], unique=False)
     op.create_index(op.f('ix_interaction_customer_id_started_at'), 'interaction', ['customer_id', 'started_at'], unique=False)
-    op.create_table('ledger_entry',
-    sa.Column('id', sa.BigInteger(), sa.Identity(always=False), nullable=False),
-    sa.Column('journal_id', sa.BigInteger(), nullable=False),
-    sa.Column('code', sa.Text(), nullable=False),
-    sa.Column('account_id', sa.BigInteger(), nullable=False),
-    sa.Column('debit_cents', sa.BigInteger(), nullable=False),
-    sa.Column('credit_cents', sa.BigInteger(), nullable=False),
-    sa.CheckConstraint("code IN ('RECEIVABLE', 'REVENUE', 'TAX_PAYABLE', 'CASH', 'FEE_REVENUE', 'ADJUSTMENTS', 'DEPOSITS', 'INTEREST_EXPENSE', 'BAD_DEBT', 'DISPUTED_CASH')", name=op.f('ck_ledger_entry_code')),
-    sa.CheckConstraint('debit_cents >= 0 AND credit_cents >= 0 AND (debit_cents = 0) <> (credit_cents = 0)', name=op.f('ck_ledger_entry_one_side')),
-    sa.ForeignKeyConstraint(['account_id', 'journal_id'], ['ledger_journal.account_id', 'ledger_journal.id'], name=op.f('fk_ledger_entry_account_id_journal_id')),
-    sa.PrimaryKeyConstraint('id', name=op.f('pk_ledger_entry'))
-    )
-    op.create_index('ix_ledger_entry_account_id_code', 'ledger_entry', ['account_id', 'code'], unique=False, postgresql_include=['debit_cents', 'credit_cents'])
-    op.create_index(op.f('ix_ledger_entry_journal_id'), 'ledger_entry', ['journal_id'], unique=False)
     op.create_table('message',
     sa.Column('id', sa.BigInteger(), sa.Identity(always=False), nullable=False),
     sa.Column('conversation_id', sa.BigInteger(), nullable=False),
@@ -1280,21 +1298,6 @@ def upgrade() -> None:
     sa.UniqueConstraint('key', name=op.f('uq_appointment_action_key'))
     )
     op.create_index(op.f('ix_appointment_action_appointment_id'), 'appointment_action', ['appointment_id'], unique=False)
-    op.create_table('bill_line',
-    sa.Column('bill_id', sa.BigInteger(), nullable=False),
-    sa.Column('position', sa.BigInteger(), nullable=False),
-    sa.Column('component', sa.Text(), nullable=False),
-    sa.Column('code', sa.Text(), nullable=False),
-    sa.Column('description', sa.Text(), nullable=False),
-    sa.Column('args', postgresql.JSONB(astext_type=sa.Text()), nullable=False),
-    sa.Column('quantity', sa.Numeric(precision=20, scale=6), nullable=False),
-    sa.Column('unit', sa.Text(), nullable=False),
-    sa.Column('unit_price', sa.Numeric(precision=20, scale=9), nullable=False),
-    sa.Column('amount_cents', sa.BigInteger(), nullable=False),
-    sa.CheckConstraint("component IN ('fixed', 'energy', 'demand', 'minimum', 'credit', 'rider', 'tax')", name=op.f('ck_bill_line_component')),
-    sa.ForeignKeyConstraint(['bill_id'], ['bill.id'], name=op.f('fk_bill_line_bill_id'), ondelete='CASCADE'),
-    sa.PrimaryKeyConstraint('bill_id', 'position', name=op.f('pk_bill_line'))
-    )
     op.create_table('bill_carried',
     sa.Column('bill_id', sa.BigInteger(), nullable=False),
     sa.Column('bank_wh', postgresql.ARRAY(sa.BigInteger()), nullable=False),
@@ -1302,7 +1305,7 @@ def upgrade() -> None:
     sa.Column('credit_cents', sa.BigInteger(), nullable=False),
     sa.Column('minimum_cents', sa.BigInteger(), nullable=False),
     sa.CheckConstraint('0 <= ALL (bank_wh) AND excess_wh >= 0 AND credit_cents >= 0', name=op.f('ck_bill_carried_not_below_zero')),
-    sa.ForeignKeyConstraint(['bill_id'], ['bill.id'], name=op.f('fk_bill_carried_bill_id'), ondelete='CASCADE'),
+    sa.ForeignKeyConstraint(['bill_id'], ['bill.id'], name=op.f('fk_bill_carried_bill_id'), ondelete='CASCADE', initially='DEFERRED', deferrable=True),
     sa.PrimaryKeyConstraint('bill_id', name=op.f('pk_bill_carried'))
     )
     op.create_table('bill_document',
@@ -1336,7 +1339,7 @@ def upgrade() -> None:
     sa.Column('after_wh', sa.BigInteger(), nullable=False),
     sa.Column('lines', postgresql.JSONB(astext_type=sa.Text()), nullable=False),
     sa.Column('estimated', sa.Boolean(), nullable=False),
-    sa.Column('input_hash', sa.Text(), nullable=False),
+    sa.Column('input_hash', sa.LargeBinary(), nullable=False),
     sa.Column('allowed', sa.Boolean(), nullable=False),
     sa.Column('earliest_on', sa.Date(), nullable=True),
     sa.Column('citation', sa.Text(), nullable=False),

@@ -183,8 +183,8 @@ def test_a_closed_month_stays_as_it_was_and_late_news_counts_in_the_next(hub, se
     with pytest.raises(errors.Refused, match=r"ledger\.earlier_open"):
         books.close_month(session, month=date(2027, 1, 1), actor="x", now=datetime(2027, 3, 1, tzinfo=UTC))
     late = text(
-        "INSERT INTO ledger_journal (key, kind, account_id, effective_on, posted_at)"
-        " VALUES ('late', 'CREDIT', :a, '2026-11-05', now())"
+        "INSERT INTO ledger_journal (key, kind, account_id, effective_on, posted_at, codes, cents)"
+        " VALUES ('late', 'CREDIT', :a, '2026-11-05', now(), '{RECEIVABLE,ADJUSTMENTS}', '{-1,1}')"
     )
     with pytest.raises(IntegrityError, match="is closed"), session.begin_nested():
         session.execute(late, {"a": house.account_id})

@@ -90,16 +90,52 @@ def test_an_issued_bill_and_the_ledger_cannot_be_changed(hub, session, make_hous
     ):
         with pytest.raises(DBAPIError), session.begin_nested():
             session.execute(text(statement))
-    journal = session.scalar(select(models.LedgerJournalRow.id))
-    account = session.scalar(select(models.LedgerEntryRow.account_id))
-    with pytest.raises(DBAPIError, match="out of balance"), session.begin_nested():
-        session.execute(
-            text(
-                "INSERT INTO ledger_entry (journal_id, code, account_id, debit_cents, credit_cents)"
-                f" VALUES ({journal}, 'CASH', {account}, 5, 0)"
+    for cents, refused in (
+        ("5, -4", "balances"), ("5, -3, -2", "entries"), ("0, 0", "entries"), ("5, NULL", "missing"),
+    ):  # fmt: skip
+        with pytest.raises(DBAPIError, match=refused), session.begin_nested():
+            session.execute(
+                text(
+                    "INSERT INTO ledger_journal (key, kind, account_id, effective_on, posted_at, codes, cents) SELECT"
+                    f" 'x', kind, account_id, effective_on, posted_at, '{{CASH,RECEIVABLE}}', ARRAY[{cents}]"
+                    " FROM ledger_journal LIMIT 1"
+                )
             )
-        )
-        session.execute(text("SET CONSTRAINTS ALL IMMEDIATE"))
+
+
+def test_a_bill_that_does_not_add_up_cannot_be_there(hub, session, make_house):
+    make_house()
+    billing.run_bills(hub, period_end_on=date(2026, 11, 1), now=AT)
+    assert session.scalar(text("SELECT count(*) FROM bill_line")) == 6
+    columns = [column.name for column in models.BillRow.__table__.columns]
+    for changed, refused in (
+        ({"total_cents": "total_cents + 1"}, "adds_up"),
+        ({"quantities": "quantities[2:]"}, "adds_up"),
+        ({"amounts": "amounts[2:] || NULL::bigint"}, "missing"),
+        ({"quantities": "array_append(quantities, 0)", "amounts": "array_append(amounts, 0)"}, "fit its form"),
+        ({"wh": "wh + 1"}, "fit its form"),
+        ({"form_id": "form_id + 1"}, "fit its form"),
+        ({"run_id": "run_id + 1"}, "no bill run"),
+        ({"account_id": "account_id + 1"}, "fk_bill_account_id_agreement_id"),
+        ({"number": "'2611-1' || id"}, "ck_bill_number"),
+    ):
+        own = {"id": "id + 1000", "number": "'2611-' || id + 1000", "version": "2", "status": "'CANCELLED'",
+               "cancelled_at": "now()", "issued_on": "ends_on", "due_on": "ends_on"} | changed  # fmt: skip
+        with pytest.raises(DBAPIError, match=refused), session.begin_nested():
+            session.execute(
+                text(f"INSERT INTO bill SELECT {', '.join(own.get(name, name) for name in columns)} FROM bill")
+            )
+    for statement in (
+        "UPDATE bill SET amounts = amounts[2:] || amounts[1]",
+        "UPDATE bill SET run_id = NULL",
+        "UPDATE bill_form SET units = units",
+        "DELETE FROM bill_form",
+        "DELETE FROM bill_run_chunk; DELETE FROM bill_run",
+        "TRUNCATE bill_form",
+        "TRUNCATE bill_run CASCADE",
+    ):
+        with pytest.raises(DBAPIError), session.begin_nested():
+            session.execute(text(statement))
 
 
 def test_cancel_and_rebill(hub, session, make_house):
