@@ -14,6 +14,7 @@ from billing.credits import give_credit, waive_charge, write_off
 from billing.deposits import charge_deposit, return_deposit
 from billing.disconnection import complete_disconnection, complete_reconnection, order_disconnection
 from billing.dunning import record_contact, record_letter
+from billing.gateway_news import resolve_parked, settle_gateway_event
 from billing.issuing import cancel_bill, issue_bill, issue_bills, release_bill
 from billing.payments import (
     FilePayment,
@@ -21,8 +22,6 @@ from billing.payments import (
     open_payment_link,
     record_payment,
     record_payment_file,
-    resolve_parked,
-    settle_gateway_event,
 )
 from billing.refunds import decide_refund, request_refund, send_refund
 from billing.runs import run_bills

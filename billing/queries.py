@@ -4,6 +4,7 @@ from billing.books import account_statement, trial_balance
 from billing.changes import switch_dates, undo_until
 from billing.corrections import Preview, Rebill, preview_bill
 from billing.disconnection import Block, Notice, Verdict, list_notices, may_disconnect, reconnects_by
+from billing.gateway_news import list_parked
 from billing.owed import (
     blocked_by,
     find_bill_by_number,
@@ -22,7 +23,6 @@ from billing.owed import (
     prepay_status,
     sales_by_class,
 )
-from billing.payments import list_parked
 from billing.pricing import compare_tariffs, cost_of_usage, forecast_bill
 from billing.reasons import explain_bill, list_tips
 from billing.reconciling import reconcile

@@ -72,7 +72,7 @@ def unused(session: Session, *, account_ids: Sequence[int], lock: bool = False) 
         return row.amount_cents - taken - used
 
     paid, given = (
-        left(payment, alloc.payment_id, payment.refunded_cents),
+        left(payment, alloc.payment_id, payment.refunded_cents + payment.returned_cents),
         left(credit, alloc.credit_id, credit.reversed_cents),
     )
     payments = select(payment.received_at, payment.id, payment.account_id, paid).where(
