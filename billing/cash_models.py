@@ -14,7 +14,7 @@ class CreditRow(db.Base):
 
     __tablename__ = "credit"
     __table_args__ = (
-        CheckConstraint("kind IN ('GOODWILL', 'OUTAGE', 'DEPOSIT', 'BILL', 'WRITE_OFF')", name="kind"),
+        CheckConstraint("kind IN ('GOODWILL', 'OUTAGE', 'DEPOSIT', 'BILL', 'WRITE_OFF', 'BUDGET')", name="kind"),
         CheckConstraint("(kind = 'BILL') = (bill_id IS NOT NULL)", name="bill"),
         CheckConstraint("amount_cents > 0", name="amount"),
         CheckConstraint("reversed_cents BETWEEN 0 AND amount_cents", name="reversed"),

@@ -6,7 +6,7 @@ from datetime import datetime
 from sqlalchemy import ARRAY, BigInteger, func, literal, select, update
 from sqlalchemy.orm import Session
 
-from billing import archive, crew, ledger, models, rules, settling
+from billing import archive, budget_bills, crew, ledger, models, rules, settling
 from core import audit, errors, money, outbox, periods
 from core.accounts import queries as accounts
 from core.hub import Hub
@@ -113,6 +113,7 @@ def cancel_bill(session: Session, *, bill_id: int, actor: str, reason: str, now:
         },
     )
     ledger.post_journals(session, [journal], now=now)
+    budget_bills.undo_month(session, bill_id=bill_id, now=now)
     settling.release(session, bill_ids=[bill_id])
     settling.settle(session, account_ids=[row.account_id], now=now)
     outbox.record_fact(
@@ -145,6 +146,7 @@ def _issue(session: Session, bill_ids: Sequence[int], *, zone: str, now: datetim
             .execution_options(synchronize_session=False if len(ids) > 1 else "auto")
         )
     ledger.post_bills(session, bill_ids=bill_ids, effective_on=today, now=now)
+    budget_bills.level_bills(session, bill_ids=bill_ids, now=now)
     settling.settle(session, account_ids=account_ids, now=now)
     if announce:
         archive.owe_documents(session, bill_ids=[r.id for r in rows], now=now)

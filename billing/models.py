@@ -234,7 +234,8 @@ class LedgerJournalRow(db.Base):
         CheckConstraint(
             "kind IN ('BILL', 'BILL_CANCELLED', 'PAYMENT', 'PAYMENT_RETURNED', 'REFUND', 'LATE_FEE', 'LATE_FEE_WAIVED',"
             " 'ADJUSTMENT', 'EXIT_FEE', 'RETURN_FEE', 'DISPUTE', 'DISPUTE_WON', 'DISPUTE_LOST', 'CREDIT', 'WRITE_OFF',"
-            " 'RECOVERY', 'DEPOSIT', 'DEPOSIT_INTEREST', 'DEPOSIT_RETURNED', 'REFUND_FAILED')",
+            " 'RECOVERY', 'DEPOSIT', 'DEPOSIT_INTEREST', 'DEPOSIT_RETURNED', 'REFUND_FAILED',"
+            " 'BUDGET', 'BUDGET_SETTLED')",
             name="kind",
         ),
         CheckConstraint("booked_on IS NULL OR booked_on > effective_on", name="booked_on"),
@@ -256,7 +257,7 @@ class LedgerEntryRow(db.Base):
         ForeignKeyConstraint(["account_id", "journal_id"], ["ledger_journal.account_id", "ledger_journal.id"]),
         CheckConstraint(
             "code IN ('RECEIVABLE', 'REVENUE', 'TAX_PAYABLE', 'CASH', 'FEE_REVENUE', 'ADJUSTMENTS', 'DEPOSITS',"
-            " 'INTEREST_EXPENSE', 'BAD_DEBT', 'DISPUTED_CASH')",
+            " 'INTEREST_EXPENSE', 'BAD_DEBT', 'DISPUTED_CASH', 'BUDGET_DEFERRED')",
             name="code",
         ),
         CheckConstraint(
@@ -394,7 +395,7 @@ class ChargeRow(db.Base):
 
     __tablename__ = "charge"
     __table_args__ = (
-        CheckConstraint("kind IN ('LATE_FEE', 'EXIT_FEE', 'RETURN_FEE', 'DEPOSIT')", name="kind"),
+        CheckConstraint("kind IN ('LATE_FEE', 'EXIT_FEE', 'RETURN_FEE', 'DEPOSIT', 'BUDGET')", name="kind"),
         CheckConstraint("(kind = 'LATE_FEE') = (bill_id IS NOT NULL)", name="bill"),
         CheckConstraint("amount_cents > 0", name="amount"),
         UniqueConstraint("bill_id", "charged_on"),
@@ -407,6 +408,7 @@ class ChargeRow(db.Base):
     amount_cents: Mapped[int]
     rule: Mapped[str]
     charged_on: Mapped[date]
+    due_on: Mapped[date | None]  # where it is not due at once
     waived_at: Mapped[datetime | None]
 
 

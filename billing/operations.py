@@ -8,6 +8,7 @@ from billing.arrangements import (
     preview_extension,
     propose_arrangement,
 )
+from billing.budgets import leave_budget, open_budget, preview_budget
 from billing.changes import cancel_switch, close_dispute, open_dispute, set_autopay, switch_tariff
 from billing.corrections import bill_outstanding, rebill, uphold
 from billing.credits import give_credit, waive_charge, write_off
@@ -46,13 +47,16 @@ __all__ = [
     "issue_bill",
     "issue_bills",
     "keep_method",
+    "leave_budget",
     "load_published",
     "open_arrangement",
+    "open_budget",
     "open_dispute",
     "open_extension",
     "open_payment_link",
     "order_disconnection",
     "preview_arrangement",
+    "preview_budget",
     "preview_extension",
     "propose_arrangement",
     "publish",

@@ -1,6 +1,7 @@
 """Everything that can be asked of billing, on one page."""
 
 from billing.books import account_statement, trial_balance
+from billing.budgets import Budget, BudgetOffer, find_budget
 from billing.changes import switch_dates, undo_until
 from billing.corrections import Preview, Rebill, preview_bill
 from billing.disconnection import Block, Notice, Verdict, list_notices, may_disconnect, reconnects_by
@@ -65,6 +66,8 @@ __all__ = [
     "BillForecast",
     "BillLine",
     "Block",
+    "Budget",
+    "BudgetOffer",
     "ClassSales",
     "Comparison",
     "DayCost",
@@ -96,6 +99,7 @@ __all__ = [
     "current_tariff",
     "explain_bill",
     "find_bill_by_number",
+    "find_budget",
     "forecast_bill",
     "get_arrangement",
     "get_balance",

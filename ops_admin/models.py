@@ -14,6 +14,7 @@ PACKAGES = (
     "metering.models",
     "billing.models",
     "billing.cash_models",
+    "billing.budget_models",
     "crm_sync.models",
 )
 

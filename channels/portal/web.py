@@ -12,7 +12,16 @@ from werkzeug.exceptions import HTTPException
 
 from billing import documents
 from channels import edge
-from channels.portal import account_pages, charts, entrance, money_pages, service_pages, usage_pages, visitor
+from channels.portal import (
+    account_pages,
+    budget_pages,
+    charts,
+    entrance,
+    money_pages,
+    service_pages,
+    usage_pages,
+    visitor,
+)
 from core import errors, log, wording
 from core.hub import Hub
 
@@ -85,7 +94,7 @@ def blueprint(hub: Hub) -> flask.Blueprint:
     def chat() -> str:
         return flask.render_template("portal/chat.html")
 
-    for room in (entrance, money_pages, usage_pages, service_pages, account_pages):
+    for room in (entrance, money_pages, budget_pages, usage_pages, service_pages, account_pages):
         room.add(pages, hub)
     return pages
 
