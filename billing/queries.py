@@ -31,6 +31,7 @@ from billing.refunds import list_waiting as list_waiting_refunds
 from billing.statement import bill_document, bill_documents
 from billing.tariffs import count_on, current_tariff, list_tariffs
 from billing.views import (
+    AccountStatement,
     Arrangement,
     ArrangementPreview,
     Autopay,
@@ -58,6 +59,7 @@ from billing.views import (
 )
 
 __all__ = [
+    "AccountStatement",
     "Arrangement",
     "ArrangementPreview",
     "Autopay",

@@ -19,6 +19,7 @@ from channels.portal import (
     entrance,
     money_pages,
     service_pages,
+    statement_pages,
     usage_pages,
     visitor,
 )
@@ -94,7 +95,7 @@ def blueprint(hub: Hub) -> flask.Blueprint:
     def chat() -> str:
         return flask.render_template("portal/chat.html")
 
-    for room in (entrance, money_pages, budget_pages, usage_pages, service_pages, account_pages):
+    for room in (entrance, money_pages, budget_pages, statement_pages, usage_pages, service_pages, account_pages):
         room.add(pages, hub)
     return pages
 
