@@ -11,9 +11,12 @@ from core import periods
 from core.accounts import queries as accounts
 
 
-def level_bills(session: Session, *, bill_ids: Sequence[int], now: datetime) -> None:
-    """This will make the level amount due on the bills just issued that are under a budget. The last bill of an
-    agreement ends its budget: the bill is due as it is, and so is the balance."""
+def level_bills(session: Session, *, bill_ids: Sequence[int], now: datetime) -> dict[int, int]:
+    """This will make the level amount due on the bills just issued that are under a budget; gives it in cents by bill.
+
+    The last bill of an agreement ends its budget: the bill is due as it is, and so is the balance.
+    """
+    told: dict[int, int] = {}
     bill, plan = models.BillRow, budget_models.BudgetPlanRow
     session.flush()
     found = session.execute(
@@ -29,7 +32,7 @@ def level_bills(session: Session, *, bill_ids: Sequence[int], now: datetime) -> 
         .order_by(bill.ends_on, bill.id)
     ).all()  # fmt: skip
     if not found:
-        return
+        return told
     levels = budgets.levels_of(session, [r[-1].id for r in found])
     last = _last_days(session, sorted({r.account_id for r in found}))
     differences: list[budget_posting.Difference] = []
@@ -55,10 +58,12 @@ def level_bills(session: Session, *, bill_ids: Sequence[int], now: datetime) -> 
         month = budget_models.BudgetMonthRow(
             bill_id=r.id, plan_id=row.id, actual_cents=r.total_cents, due_cents=due, catch_up_cents=late
         )
+        told[r.id] = due
         differences.append(
             budget_posting.Difference(r.account_id, due - r.total_cents, r.issued_on, r.due_on, month, r.id)
         )
     _post_months(session, differences, now)
+    return told
 
 
 def undo_month(session: Session, *, bill_id: int, now: datetime) -> None:

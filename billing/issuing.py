@@ -146,7 +146,7 @@ def _issue(session: Session, bill_ids: Sequence[int], *, zone: str, now: datetim
             .execution_options(synchronize_session=False if len(ids) > 1 else "auto")
         )
     ledger.post_bills(session, bill_ids=bill_ids, effective_on=today, now=now)
-    budget_bills.level_bills(session, bill_ids=bill_ids, now=now)
+    levelled = budget_bills.level_bills(session, bill_ids=bill_ids, now=now)
     settling.settle(session, account_ids=account_ids, now=now)
     if announce:
         archive.owe_documents(session, bill_ids=[r.id for r in rows], now=now)
@@ -160,6 +160,7 @@ def _issue(session: Session, bill_ids: Sequence[int], *, zone: str, now: datetim
                     "customer_id": facts[r.account_id][0],
                     "total": str(money.from_cents(r.total_cents)),
                     "due_on": due[facts[r.account_id][1]].isoformat(),
+                    **({"budget_due": str(money.from_cents(levelled[r.id]))} if r.id in levelled else {}),
                 },
                 bell=len(rows) == 1,  # thousands are left to the sweep: what customers wait for goes first
             )

@@ -82,6 +82,23 @@ def test_a_stated_use_a_cold_month_a_mild_one_and_the_way_out(walk):
     assert w.balance().amount == D("0.00") and sum(b.total for b in w.bills()) == D("316.92")
 
 
+def test_the_reminder_and_the_news_of_a_bill_name_what_is_due(walk):
+    w = walk(date(2028, 1, 1), email="house@example.org")
+    w.to(date(2028, 1, 3))
+    join(w, D(720))
+    w.read(date(2028, 1, 1), date(2028, 2, 1), 500)
+    bill = w.bill(date(2028, 2, 3))
+    fact = w.session.execute(text("SELECT payload FROM fact WHERE name = 'bill.issued'")).scalar_one()
+    assert (fact["total"], fact["budget_due"]) == ("71.28", "127.00")
+    told = 0
+    for day in range(1, 21):
+        w.to(date(2028, 2, 3 + day))
+        told += arrears_jobs.remind_due(w.hub)
+    assert told == 2 and bill.due_on == date(2028, 2, 23)  # five days before and one
+    said = w.session.execute(text("SELECT text FROM message WHERE text LIKE '%127.00%'")).scalars().all()
+    assert len(said) == 2
+
+
 def test_a_bill_put_right_leaves_the_level_and_changes_the_balance(walk):
     w = walk(date(2028, 1, 1))
     w.to(date(2028, 1, 3))

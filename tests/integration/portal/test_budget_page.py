@@ -46,5 +46,5 @@ def test_refusals_are_words(hub: FakeHub, enter: Enter) -> None:
     for wrong in ("abc", "0", "-3", "NaN", "1e99"):
         assert "kWh a month" in browser.get("/portal/budget", lang="en", kwh=wrong)
     browser.post("/portal/budget/leave", status=404)
-    browser.post("/portal/budget", status=403, csrf=False)
+    browser.post("/portal/budget", status=409, csrf=False)
     assert held(hub, MAYA) is None

@@ -129,6 +129,7 @@ SAMPLES: dict[str, list[dict[str, Any]]] = {
         {"level": "127.00", "next_level": "140.00", "next_on": "2026-12-30", "balance": "-3.10",
          "ends_on": "2027-01-03"},
     ],
+    "notice.budget_bill": [{"total": "249.48", "budget_due": "127.00", "due_on": "2026-11-23"}],
     "notice.budget_opened": [{"level": "127.00", "ends_on": "2027-01-03"}],
     "notice.budget_changed": [
         {"level": "127.00", "before": "110.00", "from_on": "2027-01-03", "balance": each} for each in ("12.20", "-3.10")
