@@ -126,6 +126,7 @@ class PayBill(frame.HubAction):
                 pending=balance.pending_payments,
             )
             return self.stop()
+        say_budget(ask, account.id)
         say_pay_link(ask, account, asked_for, balance)
         return self.stop()
 
@@ -211,6 +212,23 @@ def say_pay_link(ask: frame.Ask, account: accounts.Account, amount: Decimal | No
         autopay_on=balance.due_on if balance.autopay else None,
         pending=balance.pending_payments,
     )
+
+
+def say_budget(ask: frame.Ask, account_id: int) -> bool:
+    """This will say how a budget stands, if the account is on one."""
+    held = billing.find_budget(ask.session, account_id=account_id, now=ask.now)
+    if held is None or held.status != "ACTIVE":
+        return False
+    ask.say(
+        "billing.budget",
+        choices=menu.wishes("view_bill", "check_balance"),
+        level=held.level,
+        next_level=held.next_level,
+        next_on=held.next_level_from,
+        balance=held.balance,
+        ends_on=held.ends_on,
+    )
+    return True
 
 
 def text_instead(ask: frame.Ask, customer_id: int, kind: str, data: dict[str, Any]) -> int | None:

@@ -1,6 +1,7 @@
 """The forms about money: a payment plan, autopay, paperless bills, a disputed bill."""
 
 from collections.abc import Sequence
+from decimal import Decimal
 
 from actions import billing as money
 from actions import forms, frame, menu
@@ -36,7 +37,13 @@ class PaymentPlan(frame.HubAction):
             return self.stop()
         balance = billing.get_balance(ask.session, account_id=account.id, now=ask.now)
         if balance.amount <= 0:
-            ask.say("billing.plan_not_needed", choices=menu.wishes("view_bill", "usage_forecast"))
+            if not money.say_budget(ask, account.id):
+                ask.say(
+                    "billing.plan_not_needed",
+                    choices=menu.wishes("view_bill", "usage_forecast"),
+                    budget=budget_offer(ask, account.id),
+                    budget_link=f"{ask.link_base}/portal/budget",
+                )
             return self.stop()
         plan_offers(ask)  # Refused says why there may be none, before any question is asked
         ask.say("billing.plan_start", amount=balance.amount, overdue=balance.overdue)
@@ -115,6 +122,14 @@ class SubmitPaymentPlan(forms.Submit):
             first_on=first.due_on,
             first_amount=first.amount,
         )
+
+
+def budget_offer(ask: frame.Ask, account_id: int) -> Decimal | None:
+    """This will work out what a level amount would be; None where there may be none, or too little is known."""
+    try:
+        return charging.preview_budget(ask.session, account_id=account_id, now=ask.now).level
+    except (errors.Refused, errors.NotFound):
+        return None
 
 
 def preview(ask: frame.Ask, months: int) -> views.ArrangementPreview:

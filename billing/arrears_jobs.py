@@ -2,9 +2,9 @@
 
 from datetime import timedelta
 
-from sqlalchemy import func, select
+from sqlalchemy import ScalarSelect, func, select
 
-from billing import dunning, models
+from billing import budget_models, dunning, models
 from core import errors, log, money, periods
 from core.accounts import queries as accounts
 from core.compliance import rules
@@ -26,6 +26,7 @@ def remind_due(hub: Hub) -> int:
     today = periods.civil_day(now, hub.settings.utility_timezone)
     bill, alloc, autopay = models.BillRow, models.AllocationRow, models.AutopayRow
     paid = select(func.coalesce(func.sum(alloc.amount_cents), 0)).where(alloc.bill_id == bill.id).scalar_subquery()
+    topped = _topped_up()
     automatic = select(autopay.account_id).where(autopay.account_id == bill.account_id, autopay.enabled).exists()
     disputed = (
         select(models.DisputeRow.id)
@@ -36,13 +37,13 @@ def remind_due(hub: Hub) -> int:
     while True:
         with hub.transaction() as session:
             rows = session.execute(
-                select(bill.id, bill.account_id, bill.due_on, (bill.total_cents - paid).label("cents"))
+                select(bill.id, bill.account_id, bill.due_on, (bill.total_cents - paid + topped).label("cents"))
                 .where(
                     bill.status == "ISSUED",
                     bill.due_on > today,
                     bill.due_on <= today + timedelta(days=_FURTHEST),
                     bill.id > after,
-                    bill.total_cents > paid,
+                    bill.total_cents - paid + topped > 0,
                     ~automatic,
                     ~disputed,
                 )
@@ -69,6 +70,19 @@ def remind_due(hub: Hub) -> int:
         if not rows:
             return told
         after = rows[-1].id
+
+
+def _topped_up() -> ScalarSelect[int]:
+    """What a budget makes due beside a bill that is less than its level, and is not paid yet."""
+    month, charge, alloc = budget_models.BudgetMonthRow, models.ChargeRow, models.AllocationRow
+    paid = select(func.coalesce(func.sum(alloc.amount_cents), 0)).where(alloc.charge_id == charge.id).scalar_subquery()
+    return (
+        select(func.coalesce(func.sum(charge.amount_cents - paid), 0))
+        .join(month, month.charge_id == charge.id)
+        .where(month.bill_id == models.BillRow.id, month.undone_at.is_(None))
+        .correlate(models.BillRow)
+        .scalar_subquery()
+    )
 
 
 def remind_instalments(hub: Hub) -> int:

@@ -77,6 +77,11 @@ def trial_balance(session: Session, *, month: date) -> tuple[views.TrialLine, ..
     )
 
 
+def is_closed(session: Session, *, month: date) -> bool:
+    """This will say whether a month is closed."""
+    return session.get(cash_models.LedgerPeriodRow, month.replace(day=1)) is not None
+
+
 def close_month(session: Session, *, month: date, actor: str, now: datetime) -> tuple[views.TrialLine, ...]:
     """This will close a month and keep its trial balance; what comes later counts in the next open month.
 

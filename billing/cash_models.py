@@ -14,7 +14,7 @@ class CreditRow(db.Base):
 
     __tablename__ = "credit"
     __table_args__ = (
-        CheckConstraint("kind IN ('GOODWILL', 'OUTAGE', 'DEPOSIT', 'BILL', 'WRITE_OFF')", name="kind"),
+        CheckConstraint("kind IN ('GOODWILL', 'OUTAGE', 'DEPOSIT', 'BILL', 'WRITE_OFF', 'BUDGET')", name="kind"),
         CheckConstraint("(kind = 'BILL') = (bill_id IS NOT NULL)", name="bill"),
         CheckConstraint("amount_cents > 0", name="amount"),
         CheckConstraint("reversed_cents BETWEEN 0 AND amount_cents", name="reversed"),
@@ -56,7 +56,8 @@ class RefundRow(db.Base):
 
     __tablename__ = "refund"
     __table_args__ = (
-        CheckConstraint("status IN ('REQUESTED', 'APPROVED', 'REJECTED', 'DONE', 'FAILED')", name="status"),
+        CheckConstraint("status IN ('REQUESTED', 'APPROVED', 'SENDING', 'REJECTED', 'DONE', 'FAILED')", name="status"),
+        CheckConstraint("status <> 'SENDING' OR sent_at IS NOT NULL", name="sent_at"),
         CheckConstraint("amount_cents > 0", name="amount"),
         CheckConstraint("(payment_id IS NULL) <> (credit_id IS NULL)", name="one_source"),
         CheckConstraint("decided_by IS NULL OR lower(decided_by) <> lower(requested_by)", name="four_eyes"),
@@ -76,7 +77,10 @@ class RefundRow(db.Base):
     requested_at: Mapped[datetime]
     decided_by: Mapped[str | None]
     decided_at: Mapped[datetime | None]
-    gateway_refund_id: Mapped[str | None]
+    sent_at: Mapped[datetime | None]  # since then it may have gone, whatever answer we had
+    gateway_refund_id: Mapped[
+        str | None
+    ]  # the gateway took it: DONE, FAILED when it came back, or not yet in the books
     failure_code: Mapped[str | None]
 
 
@@ -89,6 +93,7 @@ class ChargebackRow(db.Base):
         CheckConstraint("status IN ('OPEN', 'WON', 'LOST')", name="status"),
         CheckConstraint("(status = 'OPEN') = (closed_at IS NULL)", name="closed_at"),
         CheckConstraint("amount_cents > 0", name="amount"),
+        CheckConstraint("held_cents BETWEEN 0 AND amount_cents", name="held"),
         Index("uq_chargeback_one_open", "payment_id", unique=True, postgresql_where=text("status = 'OPEN'")),
     )
 
@@ -97,6 +102,7 @@ class ChargebackRow(db.Base):
     external_id: Mapped[str]
     payment_id: Mapped[int] = mapped_column(ForeignKey("payment.id"), index=True)
     amount_cents: Mapped[int]
+    held_cents: Mapped[int]  # what of it was still here to be held when we heard of it
     reason: Mapped[str | None]
     status: Mapped[str]
     opened_at: Mapped[datetime]

@@ -175,6 +175,13 @@ def open_dispute(
     return owed.dispute_view(row)
 
 
+def list_open_disputes(session: Session, *, limit: int = 100) -> tuple[views.Dispute, ...]:
+    """This will list the disputes that wait for a decision, oldest first."""
+    row = models.DisputeRow
+    rows = session.scalars(select(row).where(row.status == "OPEN").order_by(row.id).limit(limit))
+    return tuple(owed.dispute_view(each) for each in rows)
+
+
 def close_dispute(session: Session, *, dispute_id: int, outcome: str, now: datetime) -> views.Dispute:
     """This will decide a dispute: UPHELD (the bill was wrong), REJECTED, or WITHDRAWN."""
     if outcome not in ("UPHELD", "REJECTED", "WITHDRAWN"):

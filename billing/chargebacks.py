@@ -19,7 +19,7 @@ def opened(session: Session, row: models.PaymentRow, event: ports.GatewayEvent, 
     """This will hold a payment in dispute."""
     if _find(session, row, event) is not None:
         return "STALE", None
-    refused = _fits(row, event)
+    refused = _fits(session, row, event)
     if refused:
         return "PARKED", refused
     _open(session, row, event, now)
@@ -32,49 +32,52 @@ def closed(session: Session, row: models.PaymentRow, event: ports.GatewayEvent, 
     if found is not None and found.status != "OPEN":
         return "STALE", None
     if found is None:
-        refused = _fits(row, event)
+        refused = _fits(session, row, event)
         if refused:
             return "PARKED", refused
         found = _open(session, row, event, now)
+    session.flush()
     found.status, found.closed_at = "WON" if won else "LOST", now
     if won:
-        row.status = "SUCCEEDED"
+        received.restate(row, 0)
         _post(session, row, found, "DISPUTE_WON", {ledger.CASH: 1, ledger.DISPUTED_CASH: -1}, now)
         settling.settle(session, account_ids=[row.account_id], now=now)
         received.tell(session, "payment.dispute_won", row, now)
         return "APPLIED", None
-    if found.amount_cents == row.amount_cents - row.refunded_cents:
-        row.status = "RETURNED"
-    else:
-        row.status, row.refunded_cents = "SUCCEEDED", row.refunded_cents + found.amount_cents
+    row.returned_cents += found.held_cents
     row.failure_code = f"dispute_{found.reason or 'lost'}"
+    received.restate(row, 0)
     _post(session, row, found, "DISPUTE_LOST", {ledger.RECEIVABLE: 1, ledger.DISPUTED_CASH: -1}, now)
-    received.reopen(session, row, now)
-    received.tell(session, "payment.returned", row, now, fee="0.00")
+    if found.held_cents:
+        received.reopen(session, row, now)
+        received.tell(session, "payment.returned", row, now, fee="0.00")
     return "APPLIED", None
 
 
 def _open(
     session: Session, row: models.PaymentRow, event: ports.GatewayEvent, now: datetime
 ) -> cash_models.ChargebackRow:
+    """What is no longer here (given back, or returned by the bank meanwhile) cannot be held."""
     found = cash_models.ChargebackRow(
         gateway=row.gateway, external_id=_name(event), payment_id=row.id, amount_cents=money.cents(event.amount),
-        reason=event.failure_code, status="OPEN", opened_at=event.at or now,
+        held_cents=min(money.cents(event.amount), received.net(row)), reason=event.failure_code, status="OPEN",
+        opened_at=event.at or now,
     )  # fmt: skip
     session.add(found)
-    row.status = "DISPUTED"
-    session.flush()
+    received.restate(row, found.held_cents)
     _post(session, row, found, "DISPUTE", {ledger.DISPUTED_CASH: 1, ledger.CASH: -1}, now)
     received.tell(session, "payment.disputed", row, now)
     return found
 
 
-def _fits(row: models.PaymentRow, event: ports.GatewayEvent) -> str | None:
+def _fits(session: Session, row: models.PaymentRow, event: ports.GatewayEvent) -> str | None:
     if row.status in ("PROCESSING", "FAILED"):
         return "EARLY"
-    if row.status != "SUCCEEDED":
-        return "STATE"
-    return None if 0 < money.cents(event.amount) <= row.amount_cents - row.refunded_cents else "AMOUNT"
+    chargeback = cash_models.ChargebackRow
+    other = select(chargeback.id).where(chargeback.payment_id == row.id, chargeback.status == "OPEN")
+    if session.scalar(other) is not None:
+        return "EARLY"  # one at a time: this one is looked at when the other has ended
+    return None if 0 < money.cents(event.amount) <= row.amount_cents else "AMOUNT"
 
 
 def _find(session: Session, row: models.PaymentRow, event: ports.GatewayEvent) -> cash_models.ChargebackRow | None:
@@ -98,6 +101,6 @@ def _post(
         kind=kind,
         account_id=row.account_id,
         effective_on=now.date(),
-        amounts={code: sign * found.amount_cents for code, sign in signs.items()},
+        amounts={code: sign * found.held_cents for code, sign in signs.items()},
     )
     ledger.post_journals(session, [journal], now=now)

@@ -42,6 +42,8 @@ def waive_charge(session: Session, *, charge_id: int, actor: str, reason: str, n
     row = session.get_one(models.ChargeRow, charge_id, with_for_update=True, populate_existing=True)
     if row.kind == "DEPOSIT":
         raise errors.Refused("charge.deposit")
+    if row.kind == "BUDGET":
+        raise errors.Refused("charge.budget")  # it is part of what a budget makes due, and settled with it
     if row.waived_at is not None:
         return
     row.waived_at = now

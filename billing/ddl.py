@@ -188,7 +188,8 @@ DECLARE
   used bigint;
 BEGIN
   IF NEW.payment_id IS NOT NULL THEN
-    SELECT amount_cents - refunded_cents INTO room FROM payment WHERE id = NEW.payment_id FOR NO KEY UPDATE;
+    SELECT amount_cents - refunded_cents - returned_cents INTO room
+      FROM payment WHERE id = NEW.payment_id FOR NO KEY UPDATE;
     SELECT sum(amount_cents) INTO used FROM allocation WHERE payment_id = NEW.payment_id;
   ELSE
     SELECT amount_cents - reversed_cents INTO room FROM credit WHERE id = NEW.credit_id FOR NO KEY UPDATE;

@@ -1,6 +1,6 @@
 """Issuing and cancelling: the moment a bill becomes owed, and the only way it stops being so."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
@@ -9,7 +9,7 @@ import numpy as np
 from sqlalchemy import func, select, update
 from sqlalchemy.orm import Session
 
-from billing import archive, crew, ledger, models, rules, settling
+from billing import archive, budget_bills, crew, ledger, models, rules, settling
 from core import audit, db, errors, money, outbox, periods
 from core.accounts import queries as accounts
 from core.hub import Hub
@@ -124,6 +124,7 @@ def cancel_bill(session: Session, *, bill_id: int, actor: str, reason: str, now:
         },
     )
     ledger.post_journals(session, [journal], now=now)
+    budget_bills.undo_month(session, bill_id=bill_id, now=now)
     settling.release(session, bill_ids=[bill_id])
     settling.settle(session, account_ids=[row.account_id], now=now)
     outbox.record_fact(
@@ -162,12 +163,14 @@ def book(session: Session, *, owed: ledger.Owed, release: Release, now: datetime
     if not len(owed.bill_ids):
         return
     ledger.post_bills(session, owed=owed, effective_on=release.issued_on, now=now)
+    bill_ids = owed.bill_ids.tolist()
+    levelled = budget_bills.level_bills(session, bill_ids=bill_ids, now=now)
     settling.settle(session, account_ids=np.unique(owed.account_ids).tolist(), now=now)
     if release.announce:
-        _announce(session, owed.bill_ids.tolist(), now)
+        _announce(session, bill_ids, levelled, now)
 
 
-def _announce(session: Session, bill_ids: Sequence[int], now: datetime) -> None:
+def _announce(session: Session, bill_ids: Sequence[int], levelled: Mapping[int, int], now: datetime) -> None:
     bill = models.BillRow
     rows = session.execute(
         select(bill.id, bill.account_id, bill.total_cents, bill.due_on).where(_these(bill_ids)).order_by(bill.id)
@@ -181,6 +184,7 @@ def _announce(session: Session, bill_ids: Sequence[int], now: datetime) -> None:
             "customer_id": owners[r.account_id][0],
             "total": str(money.from_cents(r.total_cents)),
             "due_on": r.due_on.isoformat(),
+            **({"budget_due": str(money.from_cents(levelled[r.id]))} if r.id in levelled else {}),
         }
         for r in rows
     ]

@@ -5,7 +5,7 @@ from datetime import date, datetime, timedelta
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from billing import arrangements, autopay, crew, issuing, ledger, models, once, rules, runs, settling
+from billing import arrangements, autopay, crew, dunning, issuing, ledger, models, once, rules, runs, settling
 from core import errors, log, money, outbox, periods
 from core.accounts import queries as accounts
 from core.hub import Hub
@@ -67,18 +67,14 @@ def post_late_fees(hub: Hub) -> None:
     """This will charge late fees as the jurisdiction has it: never on what is disputed, arranged, or already fined."""
     now = hub.now()
     today = periods.civil_day(now, hub.settings.utility_timezone)
-    with hub.transaction() as session:
-        account_ids = list(
-            session.scalars(
-                select(models.BillRow.account_id)
-                .where(models.BillRow.status == "ISSUED", models.BillRow.due_on < today)
-                .distinct()
-                .order_by(models.BillRow.account_id)
-            )
-        )
-    for start in range(0, len(account_ids), 500):
+    after = 0
+    while True:
         with hub.transaction() as session:
-            _fees_of(session, account_ids[start : start + 500], now, hub.settings.utility_timezone)
+            behind = dunning.list_behind(session, today=today, after=after, limit=500)
+            if not behind:
+                return
+            _fees_of(session, behind, now, hub.settings.utility_timezone)
+        after = behind[-1]
 
 
 def follow_arrangements(hub: Hub) -> None:

@@ -328,13 +328,14 @@ class LedgerJournalRow(db.Base):
         CheckConstraint(
             "kind IN ('BILL', 'BILL_CANCELLED', 'PAYMENT', 'PAYMENT_RETURNED', 'REFUND', 'LATE_FEE', 'LATE_FEE_WAIVED',"
             " 'ADJUSTMENT', 'EXIT_FEE', 'RETURN_FEE', 'DISPUTE', 'DISPUTE_WON', 'DISPUTE_LOST', 'CREDIT', 'WRITE_OFF',"
-            " 'RECOVERY', 'DEPOSIT', 'DEPOSIT_INTEREST', 'DEPOSIT_RETURNED')",
+            " 'RECOVERY', 'DEPOSIT', 'DEPOSIT_INTEREST', 'DEPOSIT_RETURNED', 'REFUND_FAILED',"
+            " 'BUDGET', 'BUDGET_SETTLED')",
             name="kind",
         ),
         CheckConstraint("booked_on IS NULL OR booked_on > effective_on", name="booked_on"),
         CheckConstraint(
             "codes <@ ARRAY['RECEIVABLE', 'REVENUE', 'TAX_PAYABLE', 'CASH', 'FEE_REVENUE', 'ADJUSTMENTS', 'DEPOSITS',"
-            " 'INTEREST_EXPENSE', 'BAD_DEBT', 'DISPUTED_CASH']",
+            " 'INTEREST_EXPENSE', 'BAD_DEBT', 'DISPUTED_CASH', 'BUDGET_DEFERRED']",
             name="code",
         ),
         CheckConstraint(
@@ -387,7 +388,14 @@ class PaymentRow(db.Base):
             "status IN ('PROCESSING', 'SUCCEEDED', 'FAILED', 'RETURNED', 'REFUNDED', 'DISPUTED')", name="status"
         ),
         CheckConstraint("amount_cents > 0", name="amount"),
-        CheckConstraint("refunded_cents BETWEEN 0 AND amount_cents", name="refunded"),
+        CheckConstraint(
+            "refunded_cents >= 0 AND returned_cents >= 0 AND refunded_cents + returned_cents <= amount_cents",
+            name="gone_once",
+        ),
+        CheckConstraint(
+            "status NOT IN ('RETURNED', 'REFUNDED') OR refunded_cents + returned_cents = amount_cents", name="gone"
+        ),
+        CheckConstraint("status <> 'SUCCEEDED' OR refunded_cents + returned_cents < amount_cents", name="here"),
         Index(None, "account_id", "received_at"),
     )
 
@@ -397,12 +405,14 @@ class PaymentRow(db.Base):
     account_id: Mapped[int] = mapped_column(ForeignKey("account.id"))
     link_id: Mapped[int | None] = mapped_column(ForeignKey("payment_link.id"), index=True)
     amount_cents: Mapped[int]
-    refunded_cents: Mapped[int] = mapped_column(default=0)
+    refunded_cents: Mapped[int] = mapped_column(default=0)  # what we gave back
+    returned_cents: Mapped[int] = mapped_column(default=0)  # what the payer's bank took back
     method: Mapped[str | None]
     status: Mapped[str]
     failure_code: Mapped[str | None]
     received_at: Mapped[datetime]
     settled_at: Mapped[datetime | None]
+    told_at: Mapped[datetime | None]  # the gateway's own time of the newest thing it told of its arriving or failing
 
 
 class PaymentEventRow(db.Base):
@@ -484,7 +494,7 @@ class ChargeRow(db.Base):
 
     __tablename__ = "charge"
     __table_args__ = (
-        CheckConstraint("kind IN ('LATE_FEE', 'EXIT_FEE', 'RETURN_FEE', 'DEPOSIT')", name="kind"),
+        CheckConstraint("kind IN ('LATE_FEE', 'EXIT_FEE', 'RETURN_FEE', 'DEPOSIT', 'BUDGET')", name="kind"),
         CheckConstraint("(kind = 'LATE_FEE') = (bill_id IS NOT NULL)", name="bill"),
         CheckConstraint("amount_cents > 0", name="amount"),
         UniqueConstraint("bill_id", "charged_on"),
@@ -497,6 +507,7 @@ class ChargeRow(db.Base):
     amount_cents: Mapped[int]
     rule: Mapped[str]
     charged_on: Mapped[date]
+    due_on: Mapped[date | None]  # where it is not due at once
     waived_at: Mapped[datetime | None]
 
 

@@ -8,12 +8,14 @@ from billing.arrangements import (
     preview_extension,
     propose_arrangement,
 )
+from billing.budgets import leave_budget, open_budget, preview_budget
 from billing.changes import cancel_switch, close_dispute, open_dispute, set_autopay, switch_tariff
 from billing.corrections import bill_outstanding, rebill, uphold
 from billing.credits import give_credit, waive_charge, write_off
 from billing.deposits import charge_deposit, return_deposit
 from billing.disconnection import complete_disconnection, complete_reconnection, order_disconnection
 from billing.dunning import record_contact, record_letter
+from billing.gateway_news import resolve_parked, settle_gateway_event
 from billing.issuing import cancel_bill, issue_bill, issue_bills, release_bill
 from billing.payments import (
     FilePayment,
@@ -21,8 +23,6 @@ from billing.payments import (
     open_payment_link,
     record_payment,
     record_payment_file,
-    resolve_parked,
-    settle_gateway_event,
 )
 from billing.refunds import decide_refund, request_refund, send_refund
 from billing.rerating import accept as accept_correction
@@ -51,13 +51,16 @@ __all__ = [
     "issue_bill",
     "issue_bills",
     "keep_method",
+    "leave_budget",
     "load_published",
     "open_arrangement",
+    "open_budget",
     "open_dispute",
     "open_extension",
     "open_payment_link",
     "order_disconnection",
     "preview_arrangement",
+    "preview_budget",
     "preview_extension",
     "propose_arrangement",
     "publish",

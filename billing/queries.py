@@ -1,9 +1,11 @@
 """Everything that can be asked of billing, on one page."""
 
 from billing.books import account_statement, trial_balance
+from billing.budgets import Budget, BudgetOffer, find_budget
 from billing.changes import switch_dates, undo_until
 from billing.corrections import Preview, Rebill, preview_bill
 from billing.disconnection import Block, Notice, Verdict, list_notices, may_disconnect, reconnects_by
+from billing.gateway_news import list_parked
 from billing.owed import (
     blocked_by,
     find_bill_by_number,
@@ -22,7 +24,6 @@ from billing.owed import (
     prepay_status,
     sales_by_class,
 )
-from billing.payments import list_parked
 from billing.pricing import compare_tariffs, cost_of_usage
 from billing.proposals import Line as CorrectionLine
 from billing.proposals import Proposal, get_proposal, list_proposals
@@ -34,6 +35,7 @@ from billing.running import forecast_bill, period_costs, running_period
 from billing.statement import bill_document, bill_documents
 from billing.tariffs import count_on, current_tariff, list_tariffs
 from billing.views import (
+    AccountStatement,
     Arrangement,
     ArrangementPreview,
     Autopay,
@@ -63,6 +65,7 @@ from billing.views import (
 )
 
 __all__ = [
+    "AccountStatement",
     "Arrangement",
     "ArrangementPreview",
     "Autopay",
@@ -71,6 +74,8 @@ __all__ = [
     "BillForecast",
     "BillLine",
     "Block",
+    "Budget",
+    "BudgetOffer",
     "ClassSales",
     "Comparison",
     "CorrectionLine",
@@ -107,6 +112,7 @@ __all__ = [
     "current_tariff",
     "explain_bill",
     "find_bill_by_number",
+    "find_budget",
     "forecast_bill",
     "get_arrangement",
     "get_balance",

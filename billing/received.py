@@ -28,6 +28,28 @@ def succeed(session: Session, row: models.PaymentRow, now: datetime) -> None:
     arrangements.follow(session, account_id=row.account_id, now=now)
 
 
+def news(
+    session: Session, row: models.PaymentRow, *, status: str, failure_code: str | None, at: datetime, now: datetime
+) -> None:
+    """This will bring a payment up to what the gateway tells, by the gateway's own time of it.
+
+    A try that failed before the one that succeeded is old news; a return that is heard of before its payment's success
+    lets the success in and takes it out again.
+    """
+    newer = row.told_at is None or at >= row.told_at
+    if status == "SUCCEEDED" and row.status in ("PROCESSING", "FAILED"):
+        code = row.failure_code or "returned"
+        succeed(session, row, now)
+        if not newer:
+            come_back(session, row, code, now)
+    elif status == "FAILED" and row.status == "PROCESSING":
+        fail(session, row, failure_code, now)
+    elif status == "FAILED" and row.status == "SUCCEEDED" and newer:
+        come_back(session, row, failure_code, now)
+    row.told_at = at if newer and status != "PROCESSING" else row.told_at
+    session.flush()
+
+
 def fail(session: Session, row: models.PaymentRow, failure_code: str | None, now: datetime) -> None:
     """This will note that a payment on its way never arrived; a debit that a bank returned has its consequences."""
     row.status, row.failure_code = "FAILED", failure_code
@@ -39,49 +61,69 @@ def fail(session: Session, row: models.PaymentRow, failure_code: str | None, now
 
 
 def come_back(session: Session, row: models.PaymentRow, failure_code: str | None, now: datetime) -> None:
-    """This will take a payment that had arrived out of the books again: what it paid is owed again."""
-    left = row.amount_cents - row.refunded_cents
+    """This will take a payment that had arrived out of the books again: what it paid is owed again.
+
+    The bank takes what is left of it. A refund that turns out to have gone before lessens that: see `give_back`.
+    """
+    left = net(row)
+    row.returned_cents += left
     row.status, row.failure_code = "RETURNED", failure_code
-    session.flush()
-    back = ledger.Journal(
-        key=f"payment-returned:{row.id}",
-        kind="PAYMENT_RETURNED",
-        account_id=row.account_id,
-        effective_on=now.date(),
-        amounts={ledger.RECEIVABLE: left, ledger.CASH: -left},
-    )
-    ledger.post_journals(session, [back], now=now)
+    _post(session, row, "PAYMENT_RETURNED", f"payment-returned:{row.id}", left, now)
     reopen(session, row, now)
     _returned_debit(session, row, now)
 
 
-def refund_to(session: Session, row: models.PaymentRow, total: int, now: datetime) -> None:
-    """This will bring what has been given back of a payment up to `total`; less than that changes nothing."""
-    cents = total - row.refunded_cents
-    if cents <= 0:
-        return
-    row.refunded_cents = total
-    row.status = "REFUNDED" if total == row.amount_cents else row.status
-    session.flush()
-    back = ledger.Journal(
-        key=f"refund:{row.id}:{total}",
-        kind="REFUND",
-        account_id=row.account_id,
-        effective_on=now.date(),
-        amounts={ledger.RECEIVABLE: cents, ledger.CASH: -cents},
-    )
-    ledger.post_journals(session, [back], now=now)
+def give_back(session: Session, row: models.PaymentRow, cents: int, *, key: str, now: datetime) -> str | None:
+    """This will put into the books that so much of a payment was given back; gives why it cannot be (yet), or None.
+
+    EARLY: a dispute holds the money; TWICE: more would be gone than ever came, which is for a person to look at.
+    """
+    held = held_cents(session, row.id)
+    room, bank = net(row) - held, row.returned_cents - lost_cents(session, row.id)
+    if cents > room + bank:
+        return "EARLY" if held else "TWICE"
+    # the bank took "all that was left" before we knew of this refund: then it took that much less
+    from_bank = max(0, cents - room)
+    row.refunded_cents += cents
+    row.returned_cents -= from_bank
+    restate(row, held)
+    _post(session, row, "REFUND", key, cents - from_bank, now)
     reopen(session, row, now)
     tell(session, "payment.refunded", row, now)
+    return None
+
+
+def take_again(session: Session, row: models.PaymentRow, cents: int, *, key: str, now: datetime) -> None:
+    """This will put money that we had given back, and that came back to us, into the books again."""
+    held = held_cents(session, row.id)
+    row.refunded_cents -= cents
+    restate(row, held)
+    _post(session, row, "REFUND_FAILED", key, -cents, now)
+    settling.settle(session, account_ids=[row.account_id], now=now)
+    credits.recover(session, account_id=row.account_id, now=now)
+
+
+def net(row: models.PaymentRow) -> int:
+    """This will give what of a payment is neither given nor taken back."""
+    return row.amount_cents - row.refunded_cents - row.returned_cents
+
+
+def restate(row: models.PaymentRow, held: int) -> None:
+    """This will give an arrived payment, so much of it held in dispute, the state that its sums say."""
+    if net(row) == 0:
+        row.status = "RETURNED" if row.returned_cents else "REFUNDED"
+    else:
+        row.status = "DISPUTED" if held else "SUCCEEDED"
 
 
 def lost_cents(session: Session, payment_id: int) -> int:
-    """This will give what lost disputes took of a payment: it counts as given back, though no refund did it."""
-    chargeback = cash_models.ChargebackRow
-    lost = select(func.coalesce(func.sum(chargeback.amount_cents), 0)).where(
-        chargeback.payment_id == payment_id, chargeback.status == "LOST"
-    )
-    return int(session.scalar(lost) or 0)
+    """This will give what lost disputes took of a payment."""
+    return _of_chargebacks(session, payment_id, "LOST")
+
+
+def held_cents(session: Session, payment_id: int) -> int:
+    """This will give what of a payment is held in an open dispute."""
+    return _of_chargebacks(session, payment_id, "OPEN")
 
 
 def reopen(session: Session, row: models.PaymentRow, now: datetime) -> None:
@@ -162,6 +204,23 @@ def _returned_debit(session: Session, row: models.PaymentRow, now: datetime) -> 
         if row.failure_code not in RETRIED:
             pause_autopay(session, account_id=row.account_id, code=row.failure_code or "returned", now=now)
     tell(session, "payment.returned", row, now, fee=str(money.from_cents(cents)))
+
+
+def _post(session: Session, row: models.PaymentRow, kind: str, key: str, cents: int, now: datetime) -> None:
+    """Money out of our hands (below nothing: into them again): owed by the account again, and no cash of ours."""
+    session.flush()
+    moved = {ledger.RECEIVABLE: cents, ledger.CASH: -cents}
+    journal = ledger.Journal(key=key, kind=kind, account_id=row.account_id, effective_on=now.date(), amounts=moved)
+    ledger.post_journals(session, [journal], now=now)
+
+
+def _of_chargebacks(session: Session, payment_id: int, status: str) -> int:
+    chargeback = cash_models.ChargebackRow
+    session.flush()
+    found = select(func.coalesce(func.sum(chargeback.held_cents), 0)).where(
+        chargeback.payment_id == payment_id, chargeback.status == status
+    )
+    return int(session.scalar(found) or 0)
 
 
 def _charged_lately(session: Session, account_id: int, now: datetime) -> bool:

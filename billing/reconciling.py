@@ -56,7 +56,7 @@ def reconcile(
         select(
             payment.id,
             payment.external_id,
-            case((arrived, payment.amount_cents - payment.refunded_cents), else_=_rest()).label("cents"),
+            case((arrived, _net()), else_=_rest()).label("cents"),
             func.coalesce(payment.settled_at, payment.received_at).label("at"),
             payment.settled_at.is_not(None).label("settled"),
         )
@@ -96,15 +96,19 @@ def reconcile(
     )
 
 
+def _net() -> ColumnElement[int]:
+    return models.PaymentRow.amount_cents - models.PaymentRow.refunded_cents - models.PaymentRow.returned_cents
+
+
 def _rest() -> ColumnElement[int]:
     """In dispute: what the bank did not take. Returned or never arrived: nothing."""
     payment, chargeback = models.PaymentRow, cash_models.ChargebackRow
     taken = (
-        select(func.coalesce(func.sum(chargeback.amount_cents), 0))
+        select(func.coalesce(func.sum(chargeback.held_cents), 0))
         .where(chargeback.payment_id == payment.id, chargeback.status == "OPEN")
         .scalar_subquery()
     )
-    return case((payment.status == "DISPUTED", payment.amount_cents - payment.refunded_cents - taken), else_=0)
+    return case((payment.status == "DISPUTED", _net() - taken), else_=0)
 
 
 def _money(cents: int) -> Decimal:

@@ -1,5 +1,6 @@
 """Money back, with four eyes: asked for by one person, decided by another, then sent once."""
 
+from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 
@@ -7,10 +8,10 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from billing import cash_models, credits, ledger, models, once, received, settling, views
-from core import audit, errors, http, money, outbox
+from core import audit, errors, http, money, outbox, ports
 from core.hub import Hub
 
-_WAITING = ("REQUESTED", "APPROVED")
+_WAITING = ("REQUESTED", "APPROVED", "SENDING")
 
 
 def request_refund(
@@ -61,11 +62,7 @@ def request_refund(
 
 def decide_refund(session: Session, *, refund_id: int, approve: bool, actor: str, now: datetime) -> views.Refund:
     """This will agree to a refund, or not. Refused refund.same_person when who asked wants to decide too."""
-    found = session.get(cash_models.RefundRow, refund_id)
-    if found is None:
-        raise errors.NotFound("refund.unknown")
-    once.lock_account(session, found.account_id)
-    row = session.get_one(cash_models.RefundRow, refund_id, with_for_update=True, populate_existing=True)
+    row = _locked(session, refund_id)
     if not actor.strip() or row.requested_by.strip().lower() == actor.strip().lower():
         raise errors.Refused("refund.same_person")
     if row.status != "REQUESTED":
@@ -84,43 +81,171 @@ def decide_refund(session: Session, *, refund_id: int, approve: bool, actor: str
 
 
 def send_refund(hub: Hub, *, refund_id: int) -> views.Refund:
-    """This will send an approved refund: read, call, write. Sent again after an unknown outcome, it is the same one."""
-    now = hub.now()
-    with hub.transaction() as session:
-        row = session.get_one(cash_models.RefundRow, refund_id)
-        if row.status != "APPROVED" or row.payment_id is None:
-            return view(row)
-        payment = session.get_one(models.PaymentRow, row.payment_id)
-        external_id, gateway, amount = payment.external_id, payment.gateway, money.from_cents(row.amount_cents)
+    """This will send an approved refund: read, call, write.
+
+    From before the call the row is SENDING: whatever answer comes or does not, it may have gone. Sent again, the
+    gateway is asked for it first; and only while the payment still holds the money is it sent once more, as the same.
+    """
+    begun = _begin(hub, refund_id)
+    if isinstance(begun, views.Refund):
+        return begun
     http.leave()
-    sent: str | None = None
+    found = hub.payments.find_refund(external_id=begun.external_id, key=begun.key) if begun.again else None
     failure: str | None = None
-    if gateway == hub.payments.name:  # what came by the bank goes back by the bank, from the list of done refunds
+    if found is None and begun.holds:
         try:
-            sent = hub.payments.refund(external_id=external_id, amount=amount, key=f"refund-{refund_id}")
+            sent = hub.payments.refund(external_id=begun.external_id, amount=begun.amount, key=begun.key)
+            found = ports.GatewayRefund(sent, "SENT")
         except errors.ProviderError as failed:
             if failed.retryable:
                 raise
             failure = failed.code
+    elif found is None:
+        failure = "payment_gone"
+    now = hub.now()
     with hub.transaction() as session:
-        once.lock_account(session, row.account_id)
-        done = session.get_one(cash_models.RefundRow, refund_id, with_for_update=True)
-        if done.status != "APPROVED":
-            return view(done)
-        payment = session.get_one(models.PaymentRow, done.payment_id, with_for_update=True)
-        done.status, done.gateway_refund_id, done.failure_code = "FAILED" if failure else "DONE", sent, failure
-        if not failure:
+        row = _locked(session, refund_id)
+        if found is not None:
+            told(session, row, found, now)
+        elif row.status == "SENDING" and row.gateway_refund_id is None:
+            row.status, row.failure_code = "FAILED", failure
+            _audit(session, row, "hub", "refund.failed", now)
+        session.flush()
+        return view(row)
+
+
+def told(session: Session, row: cash_models.RefundRow, found: ports.GatewayRefund, now: datetime) -> str:
+    """This will bring a refund up to what the gateway says of it: it went, or it went and came back. The account is
+    locked by the caller. Gives APPLIED, STALE, or PARKED when it cannot be yet.
+
+    What was given up as unsent and went after all is in the books as it went.
+    """
+    if row.status == "REQUESTED" or row.status == "REJECTED" or row.payment_id is None:
+        return "PARKED"
+    payment = session.get_one(models.PaymentRow, row.payment_id, with_for_update=True, populate_existing=True)
+    came_back = row.status == "FAILED" and row.gateway_refund_id is not None
+    if came_back or (row.status == "DONE" and found.status == "SENT"):
+        return "STALE"
+    row.gateway_refund_id = found.external_id
+    if found.status == "FAILED" and row.status == "DONE":
+        if payment.status == "RETURNED":
+            return "PARKED"  # whether the bank took it along, only the gateway's movements say
+        row.status, row.failure_code = "FAILED", found.failure_code or "came_back"
+        session.flush()
+        received.take_again(session, payment, row.amount_cents, key=f"refund-failed:{row.id}", now=now)
+        _audit(session, row, "hub", "refund.came_back", now)
+        return "APPLIED"
+    if found.status == "FAILED":
+        row.status, row.failure_code = "FAILED", found.failure_code or "came_back"
+        _audit(session, row, "hub", "refund.failed", now)
+        return "APPLIED"
+    row.status, row.failure_code, row.sent_at = "SENDING", None, row.sent_at or now
+    session.flush()
+    if received.give_back(session, payment, row.amount_cents, key=f"refund:{row.id}", now=now) is not None:
+        return "APPLIED"  # it went, and comes into the books when what holds the money has let go: `catch_up`
+    row.status = "DONE"
+    session.flush()
+    _audit(session, row, "hub", "refund.sent", now)
+    return "APPLIED"
+
+
+def catch_up(session: Session, *, payment_id: int, now: datetime) -> None:
+    """This will put refunds into the books that went while a dispute held the money."""
+    refund = cash_models.RefundRow
+    for row in session.scalars(
+        select(refund)
+        .where(refund.payment_id == payment_id, refund.status == "SENDING", refund.gateway_refund_id.is_not(None))
+        .order_by(refund.id)
+        .with_for_update()
+    ).all():
+        told(session, row, ports.GatewayRefund(str(row.gateway_refund_id), "SENT"), now)
+
+
+def find_sent(session: Session, *, key: str | None, gateway_refund_id: str | None) -> cash_models.RefundRow | None:
+    """This will find the refund that the gateway speaks of: by our key, which it keeps with it, or by its own name."""
+    refund = cash_models.RefundRow
+    kind, _, number = (key or "").partition("-")
+    if kind == "refund" and number.isdigit():
+        return session.get(refund, int(number))
+    if not gateway_refund_id:
+        return None
+    return session.scalars(select(refund).where(refund.gateway_refund_id == gateway_refund_id)).one_or_none()
+
+
+def known_cents(session: Session, *, payment_id: int) -> tuple[int, int]:
+    """This will give what of a payment our own refunds gave back, by the books; and all of them the gateway may know:
+    under way, and come back since."""
+    refund = cash_models.RefundRow
+    went = (refund.status == "SENDING") | ((refund.status == "FAILED") & refund.gateway_refund_id.is_not(None))
+    done, other = session.execute(
+        select(
+            func.coalesce(func.sum(refund.amount_cents).filter(refund.status == "DONE"), 0),
+            func.coalesce(func.sum(refund.amount_cents).filter(went), 0),
+        ).where(refund.payment_id == payment_id)
+    ).one()
+    return int(done), int(done) + int(other)
+
+
+@dataclass(frozen=True)
+class _Begun:
+    external_id: str
+    amount: Decimal
+    key: str
+    again: bool  # an earlier try may have gone
+    holds: bool  # the payment still holds the money
+
+
+def _begin(hub: Hub, refund_id: int) -> "_Begun | views.Refund":
+    now = hub.now()
+    with hub.transaction() as session:
+        row = _locked(session, refund_id)
+        if row.status not in ("APPROVED", "SENDING") or row.payment_id is None or row.gateway_refund_id is not None:
+            return view(row)
+        payment = session.get_one(models.PaymentRow, row.payment_id, with_for_update=True, populate_existing=True)
+        holds = payment.status == "SUCCEEDED" and row.amount_cents <= received.net(payment) - _sending(session, row)
+        again = row.status == "SENDING"
+        if not again and not holds:
+            row.status, row.failure_code = "FAILED", f"payment_{payment.status.lower()}"
+            _audit(session, row, "hub", "refund.failed", now)
+        elif payment.gateway != hub.payments.name:  # by the bank, from the list of done refunds, as it came
+            row.sent_at = now
+            told(session, row, ports.GatewayRefund("bank", "SENT"), now)
+            row.gateway_refund_id = None
+        else:
+            row.status, row.sent_at = "SENDING", row.sent_at or now
             session.flush()
-            received.refund_to(session, payment, _total(session, payment), now)
-        _audit(session, done, "hub", "refund.failed" if failure else "refund.sent", now)
-        return view(done)
+            amount = money.from_cents(row.amount_cents)
+            return _Begun(payment.external_id, amount, f"refund-{refund_id}", again, holds)
+        session.flush()
+        return view(row)
+
+
+def _sending(session: Session, row: cash_models.RefundRow) -> int:
+    """What other refunds of the same payment are on their way with."""
+    refund = cash_models.RefundRow
+    return int(
+        session.scalar(
+            select(func.coalesce(func.sum(refund.amount_cents), 0)).where(
+                refund.payment_id == row.payment_id, refund.status == "SENDING", refund.id != row.id
+            )
+        )
+        or 0
+    )
+
+
+def _locked(session: Session, refund_id: int) -> cash_models.RefundRow:
+    found = session.get(cash_models.RefundRow, refund_id)
+    if found is None:
+        raise errors.NotFound("refund.unknown")
+    once.lock_account(session, found.account_id)
+    return session.get_one(cash_models.RefundRow, refund_id, with_for_update=True, populate_existing=True)
 
 
 def list_waiting(session: Session, *, limit: int = 100) -> tuple[views.Refund, ...]:
-    """This will list the refunds that wait for a second pair of eyes, or could not be sent; oldest first."""
+    """This will list the refunds that wait for a second pair of eyes, may have gone, or could not go; oldest first."""
     refund = cash_models.RefundRow
     rows = session.scalars(
-        select(refund).where(refund.status.in_(("REQUESTED", "FAILED"))).order_by(refund.id).limit(limit)
+        select(refund).where(refund.status.in_(("REQUESTED", "SENDING", "FAILED"))).order_by(refund.id).limit(limit)
     )
     return tuple(view(row) for row in rows)
 
@@ -138,6 +263,7 @@ def view(row: cash_models.RefundRow) -> views.Refund:
         requested_by=row.requested_by,
         requested_at=row.requested_at,
         decided_by=row.decided_by,
+        failure_code=row.failure_code,
     )
 
 
@@ -149,21 +275,10 @@ def _left(session: Session, payment: models.PaymentRow | None, credit: cash_mode
         select(func.coalesce(func.sum(refund.amount_cents), 0)).where(source, refund.status.in_(_WAITING))
     )
     if payment is not None:
-        return payment.amount_cents - payment.refunded_cents - int(asked or 0)
+        return received.net(payment) - int(asked or 0)
     assert credit is not None  # one of the two was found
     unused = [s for s in settling.unused(session, account_ids=[credit.account_id]) if s.credit_id == credit.id]
     return sum(s.cents for s in unused if credit.kind != "WRITE_OFF") - int(asked or 0)
-
-
-def _total(session: Session, payment: models.PaymentRow) -> int:
-    """All that our own refunds have given back; the gateway's news may have been quicker, or of another's refund."""
-    refund = cash_models.RefundRow
-    own = session.scalar(
-        select(func.coalesce(func.sum(refund.amount_cents), 0)).where(
-            refund.payment_id == payment.id, refund.status == "DONE"
-        )
-    )
-    return min(payment.amount_cents, int(own or 0) + received.lost_cents(session, payment.id))
 
 
 def _pay_out(session: Session, row: cash_models.RefundRow, now: datetime) -> None:

@@ -73,7 +73,7 @@ def unused(session: Session, *, account_ids: Sequence[int], lock: bool = False) 
         return row.amount_cents - taken - used
 
     paid, given = (
-        left(payment, alloc.payment_id, payment.refunded_cents),
+        left(payment, alloc.payment_id, payment.refunded_cents + payment.returned_cents),
         left(credit, alloc.credit_id, credit.reversed_cents),
     )
     payments = select(payment.received_at, payment.id, payment.account_id, paid).where(
@@ -112,13 +112,13 @@ def open_items(session: Session, *, account_ids: Sequence[int]) -> dict[int, lis
         if cents > 0 and due_on is not None:
             items[account_id].append(allocation.Item(f"bill:{bill_id}", "BILL", due_on, int(cents), bool(contested)))
     paid = func.coalesce(select(func.sum(alloc.amount_cents)).where(alloc.charge_id == fee.id).scalar_subquery(), 0)
-    for fee_id, account_id, kind, charged_on, cents in session.execute(
-        select(fee.id, fee.account_id, fee.kind, fee.charged_on, fee.amount_cents - paid).where(
-            fee.account_id == db.any_of(account_ids), fee.waived_at.is_(None)
-        )
+    for fee_id, account_id, kind, due_on, cents in session.execute(
+        select(
+            fee.id, fee.account_id, fee.kind, func.coalesce(fee.due_on, fee.charged_on), fee.amount_cents - paid
+        ).where(fee.account_id == db.any_of(account_ids), fee.waived_at.is_(None))
     ):
         if cents > 0:
-            items[account_id].append(allocation.Item(f"fee:{fee_id}", _KINDS.get(kind, "FEE"), charged_on, int(cents)))
+            items[account_id].append(allocation.Item(f"fee:{fee_id}", _KINDS.get(kind, "FEE"), due_on, int(cents)))
     for own in items.values():
         own.sort(key=lambda item: (item.due_on, item.key))
     return items

@@ -7,9 +7,9 @@ from decimal import Decimal
 from typing import Any
 
 from sqlalchemy import func, or_, select
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, aliased
 
-from billing import documents, models, owed, tariffs, views
+from billing import budget_models, documents, models, owed, tariffs, views
 from core import errors, money, periods
 from core.accounts import queries as accounts
 from core.compliance import rules as compliance
@@ -88,6 +88,7 @@ class _Desk:
         self.held = self._held(span)
         self.limits = self._step_limits(rows)
         autopay = models.AutopayRow
+        self.budgets = self._budgets([r.id for r in rows])
         self.autopay = set(
             session.scalars(select(autopay.account_id).where(autopay.account_id.in_(account_ids), autopay.enabled))
         )
@@ -138,7 +139,32 @@ class _Desk:
             step_limit=self.limits.get(row.id),
             bank_details=settings.bank_details,
             customer_email=self.emails.get(customer.id, ""),
+            budget=self.budgets.get(row.id, (documents.ZERO, None))[0],
+            budget_balance=self.budgets.get(row.id, (documents.ZERO, None))[1],
         )
+
+    def _budgets(self, bill_ids: Sequence[int]) -> Mapping[int, tuple[Decimal, Decimal]]:
+        """What a budget does to these bills, and its balance after each."""
+        month, before = budget_models.BudgetMonthRow, aliased(budget_models.BudgetMonthRow)
+        held, bill = aliased(models.BillRow), models.BillRow
+        running = (
+            select(func.coalesce(func.sum(before.actual_cents - before.due_cents), 0))
+            .join(held, held.id == before.bill_id)
+            .where(before.plan_id == month.plan_id, before.undone_at.is_(None), held.ends_on <= bill.ends_on)
+            .scalar_subquery()
+        )
+        settled = budget_models.BudgetSettlementRow
+        over = (
+            select(func.coalesce(func.sum(settled.cents), 0))
+            .where(settled.plan_id == month.plan_id, settled.settled_on <= bill.issued_on)
+            .scalar_subquery()
+        )
+        rows = self.session.execute(
+            select(month.bill_id, month.due_cents - month.actual_cents, running - over)
+            .join(bill, bill.id == month.bill_id)
+            .where(month.bill_id.in_(bill_ids), month.undone_at.is_(None))
+        )
+        return {n: (money.from_cents(int(cents)), money.from_cents(int(balance))) for n, cents, balance in rows}
 
     def _points(self, rows: Sequence[models.BillRow]) -> Mapping[tuple[date, int], accounts.ServicePoint]:
         wanted: dict[date, set[int]] = {}
@@ -194,7 +220,8 @@ class _Desk:
 
         The days of the journals count, not the order they were loaded in: a bank's file may come late.
         """
-        booked = [j for j in self.journals.get(row.account_id, ()) if j.key != f"bill:{row.id}"]
+        own = (f"bill:{row.id}", f"budget:{row.id}")
+        booked = [j for j in self.journals.get(row.account_id, ()) if j.key not in own]
         before = [j.effective_on for j in booked if j.kind == "BILL" and j.effective_on < issued_on]
         last = max(before, default=None)
         then = paid = other = 0

@@ -341,6 +341,7 @@ class Refund:
     requested_by: str
     requested_at: datetime
     decided_by: str | None
+    failure_code: str | None = None
 
 
 @dataclass(frozen=True)

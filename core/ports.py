@@ -196,7 +196,7 @@ class GatewayCharge:
 class GatewayEvent:
     event_id: str
     kind: str  # "payment.succeeded", "payment.processing", "payment.failed", "payment.refunded", "payment.disputed",
-    # "payment.dispute_won", "payment.dispute_lost", "method.saved"
+    # "payment.dispute_won", "payment.dispute_lost", "refund.sent", "refund.failed", "method.saved"
     external_id: str
     amount: Decimal
     currency: str
@@ -204,6 +204,15 @@ class GatewayEvent:
     method: str | None = None
     failure_code: str | None = None
     at: datetime | None = None
+
+
+@dataclass(frozen=True)
+class GatewayRefund:
+    """One refund as the gateway has it. FAILED: it went, and the money came back to us."""
+
+    external_id: str
+    status: str  # "SENT", "FAILED"
+    failure_code: str | None = None
 
 
 @dataclass(frozen=True)
@@ -244,6 +253,10 @@ class PaymentGateway(Protocol):
 
     def refund(self, *, external_id: str, amount: Decimal, key: str) -> str:
         """This will give money back and return the refund's id."""
+        ...
+
+    def find_refund(self, *, external_id: str, key: str) -> GatewayRefund | None:
+        """This will find the refund of a payment that was sent under a key, when nobody knows whether it went."""
         ...
 
     def forget_method(self, *, method_id: str) -> None:

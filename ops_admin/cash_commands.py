@@ -32,13 +32,13 @@ def cash() -> None:
 @click.pass_context
 def waiting(context: click.Context) -> None:
     """List what waits, oldest first."""
-    from billing import payments, refunds, transfers
+    from billing import gateway_news, refunds, transfers
 
     hub: Any = context.obj()
     with hub.transaction() as session:
         asked = refunds.list_waiting(session)
         moved = transfers.list_waiting(session)
-        parked = payments.list_parked(session)
+        parked = gateway_news.list_parked(session)
     for refund in asked:
         click.echo(
             f"refund   {refund.id:>8}  {refund.amount:>12}  {refund.status.lower()}, asked by {refund.requested_by}:"

@@ -222,12 +222,17 @@ def retry(ids: tuple[int, ...]) -> None:
 
 
 @main.command("ops-link")
-def ops_link() -> None:
+@click.option(
+    "--as", "name", default="", help="Who it is for: a-z, 0-9, dots and dashes. It stands by what they decide."
+)
+def ops_link(name: str) -> None:
     """Print an address that opens the console (/ops/) for the person who asks here."""
     from ops_admin import config
     from ops_admin.console import entry
 
-    click.echo(entry.link(config.load(), now=config.now()))
+    if name and not entry.is_name(name):
+        raise click.ClickException("a name is a-z, 0-9, dots and dashes")
+    click.echo(entry.link(config.load(), now=config.now(), name=name))
 
 
 @main.command("audit")

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
 
-from billing import alert_jobs, arrears_jobs, correction_jobs, plan_jobs, retention_jobs
+from billing import alert_jobs, arrears_jobs, budget_jobs, correction_jobs, plan_jobs, retention_jobs
 from billing import jobs as billing
 from core.compliance import jobs as compliance
 from core.conversations import jobs as conversations
@@ -53,6 +53,7 @@ JOBS: tuple[Job, ...] = (
     Job("billing.true_up", timedelta(hours=24), correction_jobs.true_up),
     Job("billing.remind_due", timedelta(hours=6), arrears_jobs.remind_due),
     Job("billing.remind_instalments", timedelta(hours=6), arrears_jobs.remind_instalments),
+    Job("billing.review_budgets", timedelta(hours=24), budget_jobs.review_budgets),
     Job("billing.climb", timedelta(hours=6), arrears_jobs.climb),
     Job("billing.remind_expiry", timedelta(hours=24), plan_jobs.remind_expiry),
     Job("billing.watch_bills", timedelta(hours=6), alert_jobs.watch_bills),

@@ -74,6 +74,10 @@ SUBSCRIPTIONS: Mapping[str, tuple[Subscriber, ...]] = {
     "dispute.opened": (_review_arrears,),
     "bill.cancelled": (_review_arrears,),
     "bill.corrected": (_tell_arrears,),
+    "budget.opened": (_tell_arrears,),
+    "budget.changed": (_tell_arrears,),
+    "budget.settled": (_tell_arrears,),
+    "budget.ended": (_tell_arrears,),
     "service.disconnected": (_tell_arrears,),
     "service.reconnected": (_tell_arrears,),
     # reads that changed after they were billed

@@ -183,6 +183,10 @@ class FakeGateway:
         self._done()
         return f"re_{key}"
 
+    def find_refund(self, *, external_id: str, key: str) -> ports.GatewayRefund | None:
+        self._up()
+        return ports.GatewayRefund(f"re_{key}", "SENT") if key in self.refunds else None
+
     def forget_method(self, *, method_id: str) -> None:
         self._up()
         self.forgotten.append(method_id)

@@ -102,6 +102,7 @@ def content(d: BillDocument, locale: str) -> Content:
     """This will put a bill in the words of a language ("en", "es")."""
     say = wordings.words(locale, d.house)
     title = say("title", number=d.bill_number)
+    level = [] if d.budget_balance is None else [_budget(d, say, d.budget_balance)]
     notes = [say("estimated")] if d.estimated and not d.history else []  # else it stands under the chart
     than = _than_last_year(d, say)
     return Content(
@@ -122,7 +123,7 @@ def content(d: BillDocument, locale: str) -> Content:
         chart=_chart(d, say),
         summary=_summary(d, say),
         compare=_compare(d, say),
-        notes=(*([than] if than else []), *notes),
+        notes=(*level, *([than] if than else []), *notes),
         charges=_charges(d, say),
         plan=(say("plan"), _plan(d, say)),
         pay=_pay(d, say),
@@ -178,8 +179,14 @@ def _summary(d: BillDocument, say: wordings.Words) -> Table:
     if d.adjustments:
         rows.append((say("adjustments"), say.money(d.adjustments)))
     rows.append((say("this_bill"), say.money(d.total)))
+    if d.budget:
+        rows.append((say("budget"), say.money(d.budget)))
     total = say("balance" if d.due > 0 else "balance.credit"), say.money(abs(d.due))
     return Table(say("summary"), (), tuple(rows), total)
+
+
+def _budget(d: BillDocument, say: wordings.Words, balance: Decimal) -> str:
+    return say("budget_note", due=d.total + d.budget, balance=balance)
 
 
 def _compare(d: BillDocument, say: wordings.Words) -> Table | None:

@@ -75,6 +75,9 @@ class BillDocument:
     bank_details: str = ""
     customer_email: str = ""  # of businesses: where an electronic invoice goes
 
+    budget: Decimal = ZERO  # what a budget adds to this bill's amount due (below zero: holds back)
+    budget_balance: Decimal | None = None  # after this bill; None without a budget
+
     @property
     def arrears(self) -> Decimal:
         """What is owed without this bill (below zero: in credit)."""
@@ -82,7 +85,7 @@ class BillDocument:
 
     @property
     def due(self) -> Decimal:
-        return self.arrears + self.total
+        return self.arrears + self.total + self.budget
 
     def ago(self, months: int) -> Month | None:
         """This will find the bill of a number of months before, by the month in which it ended."""

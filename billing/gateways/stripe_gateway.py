@@ -28,6 +28,8 @@ _SESSION = {
 }
 
 
+_REFUNDS = ("refund.created", "refund.updated", "refund.failed", "charge.refund.updated")
+_REFUND_OVER = ("failed", "canceled")  # the money is back with us
 _DISPUTES = {"won": "payment.dispute_won", "lost": "payment.dispute_lost"}
 
 
@@ -116,9 +118,20 @@ class StripeGateway:
 
     def refund(self, *, external_id: str, amount: Decimal, key: str) -> str:
         """This will give part or all of a payment back."""
-        params = {"payment_intent": external_id, "amount": _exact_cents(amount)}
+        params = {"payment_intent": external_id, "amount": _exact_cents(amount), "metadata": {"refund": key}}
         refund = self._call(lambda: self._client.v1.refunds.create(params, options={"idempotency_key": key}))
         return str(refund.id)
+
+    def find_refund(self, *, external_id: str, key: str) -> ports.GatewayRefund | None:
+        """This will look through the payment's refunds for the one that bears our key."""
+        found = self._call(lambda: self._client.v1.refunds.list({"payment_intent": external_id, "limit": 100}))
+        for refund in found.data:
+            if (refund.metadata or {}).get("refund") == key:
+                failed = refund.status in _REFUND_OVER
+                return ports.GatewayRefund(
+                    str(refund.id), "FAILED" if failed else "SENT", getattr(refund, "failure_reason", None)
+                )
+        return None
 
     def forget_method(self, *, method_id: str) -> None:
         """This will detach a kept method from its customer; what is detached already may be so."""
@@ -223,6 +236,13 @@ def _event(event: Mapping[str, Any]) -> ports.GatewayEvent | None:
     if kind == "charge.refunded":
         # what has been given back of the payment altogether
         return told("payment.refunded", thing["payment_intent"], thing["amount_refunded"])
+    if kind in _REFUNDS:
+        if not thing.get("payment_intent") or thing["status"] == "requires_action":
+            return None
+        name = "refund.failed" if thing["status"] in _REFUND_OVER else "refund.sent"
+        metadata = {**(thing.get("metadata") or {}), "gateway_refund": thing["id"]}
+        code = thing.get("failure_reason")
+        return told(name, thing["payment_intent"], thing["amount"], failure=code, metadata=metadata)
     if kind in ("charge.dispute.created", "charge.dispute.closed"):
         state = str(thing["status"])
         if state.startswith("warning") or (kind.endswith("closed") and state not in _DISPUTES):

@@ -15,12 +15,14 @@ from channels import edge
 from channels.portal import (
     account_pages,
     alert_pages,
+    budget_pages,
     charts,
     entrance,
     figures,
     money_pages,
     picture_pages,
     service_pages,
+    statement_pages,
     usage_pages,
     visitor,
 )
@@ -100,7 +102,9 @@ def blueprint(hub: Hub, wakes: wakeups.Wakeups | None = None) -> flask.Blueprint
     def chat() -> str:
         return flask.render_template("portal/chat.html")
 
-    for room in (entrance, money_pages, alert_pages, service_pages, account_pages, picture_pages):
+    for room in (
+        entrance, money_pages, budget_pages, statement_pages, alert_pages, service_pages, account_pages, picture_pages,
+    ):  # fmt: skip
         room.add(pages, hub)
     usage_pages.add(pages, hub, wakes)
     return pages

@@ -15,6 +15,7 @@ RuleName = Literal[
     "back_billing", "deposit", "cooling_off", "outage_credit", "call_answer", "estimates", "allocation", "e_bill",
     "dsar", "opt_out", "regulator", "doe_417_alert", "doe_417_normal", "doe_417_final", "returned_payment_fee",
     "deposit_interest", "usage_privacy",
+    "deposit_interest", "budget_billing",
 ]  # fmt: skip
 
 # what a rule of a name must bring; the rest of `values` is free
@@ -39,6 +40,18 @@ NEEDED: dict[str, tuple[str, ...]] = {
     "returned_payment_fee": ("amount",),
     "deposit_interest": ("percent",),
     "usage_privacy": ("members", "share_percent"),
+    "budget_billing": (
+        "step",
+        "review_months",
+        "cap_percent",
+        "least_percent",
+        "notice_days",
+        "anniversary",
+        "spread_from",
+        "spread_months",
+        "missed_bills",
+        "rejoin_months",
+    ),
     "deposit": ("months_of_average_bill",),
     "cooling_off": ("days",),
     "outage_credit": ("amount", "after_hours", "every_hours"),

@@ -74,8 +74,8 @@ def notify_bill(hub: Hub, fact: outbox.Fact) -> None:
     _tell(
         hub,
         account_id=int(payload["account_id"]),
-        kind="notice.bill_issued",
-        data={"total": str(payload["total"]), "due_on": due_on},
+        kind="notice.budget_bill" if "budget_due" in payload else "notice.bill_issued",
+        data={"total": str(payload["total"]), "due_on": due_on, "budget_due": payload.get("budget_due")},
         purpose="SERVICE",
         key=f"bill:{payload['bill_id']}",
     )

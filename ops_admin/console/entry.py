@@ -1,11 +1,13 @@
 """Who may see the console: everybody on a demonstration; else whoever holds a link made on the machine itself."""
 
+import re
 from datetime import UTC, datetime, timedelta
 
 from core import crypto
 from core.settings import Settings
 
 COOKIE = "wattline_ops"
+NAME = "wattline_ops_name"
 LINK_LASTS = timedelta(minutes=15)
 STAY_LASTS = timedelta(hours=12)
 
@@ -25,7 +27,24 @@ def good(settings: Settings, shown: str, *, purpose: str, now: datetime) -> bool
     return now < until and crypto.same(shown, pass_for(settings, purpose=purpose, until=until))
 
 
-def link(settings: Settings, *, now: datetime) -> str:
-    """This will make the address that opens the console for fifteen minutes."""
-    shown = pass_for(settings, purpose="link", until=now + LINK_LASTS)
-    return f"{settings.public_base_url.rstrip('/')}/ops/enter?pass={shown}"
+def link(settings: Settings, *, now: datetime, name: str = "") -> str:
+    """This will make the address that opens the console for fifteen minutes, for a person whose name it signs."""
+    shown = pass_for(settings, purpose=f"link{name}", until=now + LINK_LASTS)
+    known = f"&name={name}" if name else ""
+    return f"{settings.public_base_url.rstrip('/')}/ops/enter?pass={shown}{known}"
+
+
+def is_name(name: str) -> bool:
+    """This will say whether a word can be the name of somebody at the desk."""
+    return re.fullmatch(r"[a-z][a-z0-9.-]{0,39}", name) is not None
+
+
+def signed_name(settings: Settings, name: str) -> str:
+    """This will make the cookie that says who came by a link that named them."""
+    return f"{name}~{crypto.digest(settings.secret_key, 'ops', 'name', name)[:40]}"
+
+
+def name_of(cookie: str, settings: Settings) -> str:
+    """This will give who a cookie of ours names; nobody, when it is none."""
+    name, _, _signature = cookie.partition("~")
+    return name if is_name(name) and crypto.same(cookie, signed_name(settings, name)) else ""

@@ -9,7 +9,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from billing import validations
 from core import log, outbox, periods
 from core.hub import Hub
-from ops_admin.console import arrears, entry, reads, status
+from ops_admin.console import arrears, cash, entry, reads, status
 
 logger = log.get(__name__)
 
@@ -17,7 +17,7 @@ Probe = Callable[[], bool]
 
 
 def blueprint(hub: Hub, queue_ready: Probe) -> flask.Blueprint:
-    """This will give the console. It shows, owes dead letters again, and takes decisions on reads and corrections."""
+    """This will give the console. It shows, owes dead letters again, and takes decisions (reads, corrections, money)."""
     pages = flask.Blueprint(
         "console", __name__, template_folder="templates", static_folder="static", static_url_path="/ops/static"
     )
@@ -44,7 +44,9 @@ def blueprint(hub: Hub, queue_ready: Probe) -> flask.Blueprint:
     @pages.get("/ops/enter")
     def enter() -> flask.typing.ResponseReturnValue:
         now = hub.now()
-        if not entry.good(hub.settings, flask.request.args.get("pass", ""), purpose="link", now=now):
+        name = flask.request.args.get("name", "")
+        purpose = f"link{name}" if not name or entry.is_name(name) else ""
+        if not entry.good(hub.settings, flask.request.args.get("pass", ""), purpose=purpose, now=now):
             return flask.render_template("console/closed.html"), 403
         response = flask.make_response(flask.redirect("/ops/"))
         stay = entry.pass_for(hub.settings, purpose="stay", until=now + entry.STAY_LASTS)
@@ -53,6 +55,13 @@ def blueprint(hub: Hub, queue_ready: Probe) -> flask.Blueprint:
             entry.COOKIE, stay, max_age=int(entry.STAY_LASTS.total_seconds()), httponly=True, samesite="Strict",
             secure=secure, path="/ops",
         )  # fmt: skip
+        if name:
+            response.set_cookie(
+                entry.NAME, entry.signed_name(hub.settings, name), max_age=int(entry.STAY_LASTS.total_seconds()),
+                httponly=True, samesite="Strict", secure=secure, path="/ops",
+            )  # fmt: skip
+        else:
+            response.delete_cookie(entry.NAME, path="/ops")
         return response
 
     @pages.get("/ops/")
@@ -90,6 +99,7 @@ def blueprint(hub: Hub, queue_ready: Probe) -> flask.Blueprint:
         return flask.redirect(flask.url_for("console.console", tried=count))
 
     reads.add(pages, hub, _when(hub))
+    cash.add(pages, hub, _when(hub))
     return pages
 
 

@@ -16,7 +16,7 @@ def check(session: Session) -> None:
         assert balance == open_cents - unused, (account_id, balance, open_cents, unused)
         assert cash == arrived, (account_id, cash, arrived)
     for kind, over in (
-        ("payment", "s.amount_cents - s.refunded_cents"),
+        ("payment", "s.amount_cents - s.refunded_cents - s.returned_cents"),
         ("credit", "s.amount_cents - s.reversed_cents"),
     ):
         found = session.execute(
@@ -49,7 +49,8 @@ _OPEN = f"""
     ON a.bill_id IS NOT DISTINCT FROM i.bill_id AND a.charge_id IS NOT DISTINCT FROM i.charge_id GROUP BY 1
 """
 _SOURCES = """
-  SELECT account_id, id AS payment_id, NULL::bigint AS credit_id, amount_cents - refunded_cents AS cents,
+  SELECT account_id, id AS payment_id, NULL::bigint AS credit_id,
+    amount_cents - refunded_cents - returned_cents AS cents,
     status = 'SUCCEEDED' AS free FROM payment WHERE status IN ('SUCCEEDED', 'DISPUTED', 'REFUNDED')
   UNION ALL SELECT account_id, NULL, id, amount_cents - reversed_cents, true FROM credit
 """
@@ -67,7 +68,7 @@ SELECT account.id,
   coalesce((SELECT cents FROM ({_UNUSED}) u WHERE u.account_id = account.id), 0),
   coalesce((SELECT sum(debit_cents - credit_cents) FROM ledger_entry e
             WHERE e.account_id = account.id AND code IN ('CASH', 'DISPUTED_CASH')), 0),
-  coalesce((SELECT sum(amount_cents - refunded_cents) FROM payment p
+  coalesce((SELECT sum(amount_cents - refunded_cents - returned_cents) FROM payment p
             WHERE p.account_id = account.id AND status IN ('SUCCEEDED', 'DISPUTED', 'REFUNDED')), 0)
   - coalesce((SELECT sum(amount_cents) FROM refund r WHERE r.account_id = account.id
               AND status = 'DONE' AND credit_id IS NOT NULL), 0)

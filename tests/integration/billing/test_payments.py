@@ -160,7 +160,8 @@ def test_a_refund_whose_answer_was_lost_is_sent_again_as_the_same(hub, session, 
         refund(hub, session, payment.id, D("10.00"))
     assert owes(session, house) == D("0.00")
     assert refund(hub, session, payment.id, D("10.00")).status == "DONE"
-    assert (hub.payments.refund_calls, list(hub.payments.refunds.values())) == (2, [D("10.00")])
+    # the gateway was asked for it before it would have been sent once more
+    assert (hub.payments.refund_calls, list(hub.payments.refunds.values())) == (1, [D("10.00")])
     assert owes(session, house) == D("10.00")
 
 

@@ -126,6 +126,20 @@ SAMPLES: dict[str, list[dict[str, Any]]] = {
     ] for step in ("reminder", "overdue", "termination_notice", "contact")},
     "notice.plan_expiry": [{"name": "tariff.BUS-FLAT.name", "ends_on": "2027-01-07"}],
     "notice.arrangement_broken": [{"catch_up": "44.06"}],
+    "billing.budget": [
+        {"level": "127.00", "next_level": None, "next_on": None, "balance": "12.20", "ends_on": "2027-01-03"},
+        {"level": "127.00", "next_level": "140.00", "next_on": "2026-12-30", "balance": "-3.10",
+         "ends_on": "2027-01-03"},
+    ],
+    "notice.budget_bill": [{"total": "249.48", "budget_due": "127.00", "due_on": "2026-11-23"}],
+    "notice.budget_opened": [{"level": "127.00", "ends_on": "2027-01-03"}],
+    "notice.budget_changed": [
+        {"level": "127.00", "before": "110.00", "from_on": "2027-01-03", "balance": each} for each in ("12.20", "-3.10")
+    ],
+    "notice.budget_settled": [{"balance": each} for each in ("12.20", "-3.10")],
+    "notice.budget_ended": [
+        {"balance": each, "reason": why} for each, why in (("12.20", "MISSED"), ("-3.10", "LEFT"), ("0.00", "MOVED"))
+    ],
     "notice.arrangement_kept": [{"amount": "132.18"}],
     "notice.bill_corrected": [
         {"number": "2611-12", "before": "115.27", "after": "185.43", "difference": "70.16", "fees_waived": "0.00"},

@@ -47,6 +47,11 @@ LONG = {
     "fees_waived": "18.40",
     "name": "tariff.RES-TIER.name",
     "ends_on": "2026-12-28",
+    "level": "1284.12",
+    "from_on": "2026-12-28",
+    "balance": "1284.12",
+    "reason": "MISSED",
+    "budget_due": "1284.12",
 }
 KINDS = sorted(kind for kind in wording.kinds("en") if kind.startswith("notice."))
 

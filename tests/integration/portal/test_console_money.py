@@ -1,0 +1,124 @@
+"""The cashier's page: two people for a refund, an account for what waits, and a refusal in words."""
+
+import re
+from datetime import UTC, datetime
+from decimal import Decimal
+
+import flask
+import pytest
+from flask.testing import FlaskClient
+
+from billing import bank_files, gateway_news, refunds, transfers
+from billing import operations as billing
+from billing import queries as bills
+from core import ports
+from core.accounts import queries as accounts
+from ops_admin.console import entry
+from ops_admin.console import web as console
+from tests.conftest import FakeHub
+
+SAM = "5500010086"
+
+
+@pytest.fixture
+def client(hub: FakeHub) -> FlaskClient:
+    app = flask.Flask("console-under-test")
+    app.register_blueprint(console.blueprint(hub, lambda: True))
+    return app.test_client()
+
+
+def enter(hub: FakeHub, client: FlaskClient, name: str) -> None:
+    link = entry.link(hub.settings, now=hub.now(), name=name)
+    assert client.get("/ops/enter?" + link.partition("?")[2]).status_code == 302
+
+
+def post(hub: FakeHub, client: FlaskClient, act: str, **form: str) -> flask.Response:
+    page = client.get("/ops/money").text
+    return client.post(f"/ops/money/{act}", data={"form": re.findall(r'name="form" value="([^"]+)"', page)[0], **form})
+
+
+@pytest.fixture
+def paid(hub: FakeHub) -> int:
+    with hub.transaction() as session:
+        account = accounts.find_account_by_number(session, number=SAM)
+        assert account is not None
+        return billing.record_payment(
+            session, gateway="stripe", external_id="pi_console", account_id=account.id, amount=Decimal("80.00"),
+            method="card", status="SUCCEEDED", at=hub.now(), now=hub.now(),
+        ).id  # fmt: skip
+
+
+def test_nothing_is_shown_or_decided_without_a_pass(client: FlaskClient) -> None:
+    assert client.get("/ops/money").status_code == 403
+    assert client.post("/ops/money/refund", data={"refund": "1"}).status_code == 403
+
+
+def test_a_name_in_the_link_is_signed(hub: FakeHub, client: FlaskClient) -> None:
+    query = entry.link(hub.settings, now=hub.now(), name="ana").partition("?")[2]
+    assert client.get("/ops/enter?" + query.replace("ana", "bo")).status_code == 403
+    assert client.get("/ops/enter?" + query.partition("&")[0]).status_code == 403
+    enter(hub, client, "ana")
+    assert "as ana" in client.get("/ops/money").text
+    client.set_cookie(entry.NAME, "bo~" + "0" * 40, path="/ops")
+    assert "as bo" not in client.get("/ops/money").text
+
+
+def test_a_refund_needs_somebody_else(hub: FakeHub, client: FlaskClient, paid: int) -> None:
+    enter(hub, client, "ana")
+    assert "No refund waits" in client.get("/ops/money").text
+    answer = post(hub, client, "ask", payment=str(paid), amount="30.00", reason="paid <b>twice</b>", key="k1")
+    assert answer.headers["Location"].endswith("done=asked")
+    page = client.get("/ops/money").text
+    assert "30.00" in page and "<b>twice" not in page and "waits for somebody else" in page
+    with hub.transaction() as session:
+        (asked,) = refunds.list_waiting(session)
+    # the name in the form counts for nothing where the link has signed one
+    same = post(hub, client, "refund", refund=str(asked.id), verdict="approve", by="bo")
+    assert same.status_code == 422 and "Somebody else has to decide" in same.text
+    enter(hub, client, "bo")
+    done = post(hub, client, "refund", refund=str(asked.id), verdict="approve")
+    assert done.headers["Location"].endswith("done=approved")
+    again = post(hub, client, "refund", refund=str(asked.id), verdict="reject")
+    assert again.status_code == 422 and "Somebody was quicker" in again.text
+    for amount, said in (("x", "such as 12.34"), ("99999", "more than is left"), ("0.001", "such as 12.34")):
+        wrong = post(hub, client, "ask", payment=str(paid), amount=amount, reason="r", key=amount)
+        assert wrong.status_code == 422 and said in wrong.text
+    assert "No payment bears" in post(hub, client, "ask", payment="x'", amount="", reason="r", key="z").text
+
+
+def test_what_waits_finds_its_account(hub: FakeHub, client: FlaskClient) -> None:
+    enter(hub, client, "ana")
+    day = datetime(2026, 11, 3, tzinfo=UTC).date()
+    news = ports.GatewayEvent("evt_c", "payment.succeeded", "pi_lost", Decimal("12.00"), "USD", {})
+    with hub.transaction() as session:
+        transfers.load(
+            session, bank="bank", currency="USD", now=hub.now(),
+            entries=[bank_files.Entry("e1", day, Decimal("25.00"), "USD", "Sam", "no reference")],
+        )  # fmt: skip
+    assert gateway_news.settle_gateway_event(hub, news) == "PARKED"
+    page = client.get("/ops/money").text
+    assert "bears no reference of ours" in page and "no payment of ours bears that name" in page
+    with hub.transaction() as session:
+        (waiting,), (event,) = transfers.list_waiting(session), gateway_news.list_parked(session)
+    refused = post(hub, client, "transfer", transfer=str(waiting.id), account="1")
+    assert refused.status_code == 422 and "No account bears that number" in refused.text
+    assert post(hub, client, "transfer", transfer=str(waiting.id), account=SAM).headers["Location"].endswith("assigned")
+    assert post(hub, client, "event", event=str(event.id), account=SAM).headers["Location"].endswith("resolved")
+    page = client.get("/ops/money").text
+    assert "Every transfer found its account" in page and "is in the books" not in page.partition("News")[0]
+    with hub.transaction() as session:
+        account = accounts.find_account_by_number(session, number=SAM)
+        assert account is not None
+        amounts = [p.amount for p in bills.list_payments(session, account_id=account.id)]
+    assert Decimal("25.00") in amounts and Decimal("12.00") in amounts
+
+
+def test_the_trial_balance_balances_and_months_close_in_order(hub: FakeHub, client: FlaskClient) -> None:
+    enter(hub, client, "ana")
+    page = client.get("/ops/money").text
+    rows = re.findall(r'<th scope="row">\w+</th>((?:<td class="num">[-\d.]+</td>){4})', page)
+    sums = [[Decimal(x) for x in re.findall(r">([-\d.]+)<", row)] for row in rows]
+    assert rows and sum(row[0] for row in sums) == 0
+    assert sum(row[1] for row in sums) == sum(row[2] for row in sums) > 0
+    late = post(hub, client, "close", month=f"{hub.now():%Y-%m}")
+    assert late.status_code == 422 and "That month is not over" in late.text
