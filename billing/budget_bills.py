@@ -6,7 +6,7 @@ from datetime import date, datetime
 from sqlalchemy import ARRAY, BigInteger, func, literal, select
 from sqlalchemy.orm import Session
 
-from billing import budget_models, budget_posting, budgets, cash_models, ledger, leveling, models, settling
+from billing import budget_models, budget_plans, budget_posting, cash_models, ledger, leveling, models, settling
 from core import periods
 from core.accounts import queries as accounts
 
@@ -33,7 +33,7 @@ def level_bills(session: Session, *, bill_ids: Sequence[int], now: datetime) -> 
     ).all()  # fmt: skip
     if not found:
         return told
-    levels = budgets.levels_of(session, [r[-1].id for r in found])
+    levels = budget_plans.levels_of(session, [r[-1].id for r in found])
     last = _last_days(session, sorted({r.account_id for r in found}))
     differences: list[budget_posting.Difference] = []
     for r in found:
@@ -42,12 +42,12 @@ def level_bills(session: Session, *, bill_ids: Sequence[int], now: datetime) -> 
         if ends_on is not None and r.ends_on >= ends_on:
             _post_months(session, differences, now)
             differences = []
-            budgets.end(session, row, "MOVED", r.issued_on, now, due_on=r.due_on)
+            budget_plans.end(session, row, "MOVED", r.issued_on, now, due_on=r.due_on)
             continue
         if row.status != "ACTIVE":
             continue
         late = leveling.part(row.catch_up_cents, row.catch_up_months)
-        level = budgets.level_on(levels[row.id], r.issued_on)
+        level = budget_plans.level_on(levels[row.id], r.issued_on)
         due = max(0, level + late)
         late = due - level if level + late < 0 else late  # no more is given back than there is to pay
         if row.catch_up_months:
@@ -96,7 +96,7 @@ def undo_month(session: Session, *, bill_id: int, now: datetime) -> None:
     ledger.post_journals(session, [back], now=now)
     if row.status == "ENDED" and month.actual_cents != month.due_cents:
         # its balance was settled with this month in it: that part of it is settled the other way round
-        budgets.settle_balance(session, row, now.date(), now)
+        budget_plans.settle_balance(session, row, now.date(), now)
 
 
 def _post_months(session: Session, differences: Sequence[budget_posting.Difference], now: datetime) -> None:

@@ -5,7 +5,7 @@ from datetime import date, datetime, timedelta
 from sqlalchemy import ColumnElement, func, select
 from sqlalchemy.orm import Session
 
-from billing import budget_models, budgets, leveling, models, once, owed
+from billing import budget_models, budget_plans, budgets, leveling, models, once, owed
 from core import errors, log, money, periods
 from core.accounts import queries as accounts
 from core.hub import Hub
@@ -66,9 +66,9 @@ def review(session: Session, *, plan_id: int, now: datetime) -> str | None:
         return _renew(session, row, rule, sum(months), today, now)
     left = _months_between(today, row.ends_on)
     row.next_review_on = min(periods.add_months(row.next_review_on, rule.review_months), row.ends_on)
-    balance = budgets.deferred_cents(session, row.id) - row.catch_up_cents
+    balance = budget_plans.deferred_cents(session, row.id) - row.catch_up_cents
     wanted = leveling.level(max(0, balance + sum(months[:left])), left, step=rule.step)
-    levels = budgets.levels_of(session, [row.id])[row.id]
+    levels = budget_plans.levels_of(session, [row.id])[row.id]
     current = levels[-1].level_cents
     fresh = leveling.capped(current, wanted, percent=rule.cap_percent, step=rule.step)
     if abs(fresh - current) * 100 < current * rule.least_percent:
@@ -87,19 +87,19 @@ def end_missed(session: Session, *, plan_id: int, now: datetime) -> str | None:
         return None
     if owed.blocked_by(session, account_id=row.account_id) is not None:
         return None  # an arrangement is kept: that is how they catch up
-    budgets.end(session, row, "MISSED", today, now)
+    budget_plans.end(session, row, "MISSED", today, now)
     return "MISSED"
 
 
 def _renew(session: Session, row: Plan, rule: budgets.Rules, year: int, today: date, now: datetime) -> str:
-    balance = budgets.deferred_cents(session, row.id)
+    balance = budget_plans.deferred_cents(session, row.id)
     if rule.spread and abs(balance) >= rule.spread_from:
         row.catch_up_cents, row.catch_up_months = balance, rule.spread_months
     else:
         row.catch_up_cents = row.catch_up_months = 0
-        budgets.settle_balance(session, row, today, now)
+        budget_plans.settle_balance(session, row, today, now)
         if balance:
-            budgets.tell(session, "budget.settled", row, now, balance=str(money.from_cents(balance)))
+            budget_plans.tell(session, "budget.settled", row, now, balance=str(money.from_cents(balance)))
     row.starts_on, row.ends_on = row.ends_on, periods.add_months(row.ends_on, budgets.MONTHS)
     row.next_review_on = periods.add_months(row.starts_on, rule.review_months)
     row.year_cents = max(1, year)
@@ -109,12 +109,12 @@ def _renew(session: Session, row: Plan, rule: budgets.Rules, year: int, today: d
 
 
 def _change(session: Session, row: Plan, cents: int, reason: str, from_on: date, now: datetime) -> str:
-    before = budgets.levels_of(session, [row.id])[row.id][-1].level_cents
-    budgets.set_level(session, row, cents, from_on, reason, now)
-    budgets.tell(
+    before = budget_plans.levels_of(session, [row.id])[row.id][-1].level_cents
+    budget_plans.set_level(session, row, cents, from_on, reason, now)
+    budget_plans.tell(
         session, "budget.changed", row, now, level=str(money.from_cents(cents)),
         before=str(money.from_cents(before)), from_on=from_on.isoformat(),
-        balance=str(money.from_cents(budgets.deferred_cents(session, row.id))),
+        balance=str(money.from_cents(budget_plans.deferred_cents(session, row.id))),
     )  # fmt: skip
     return "CHANGED"
 

@@ -17,7 +17,7 @@ Probe = Callable[[], bool]
 
 
 def blueprint(hub: Hub, queue_ready: Probe) -> flask.Blueprint:
-    """This will give the console. It shows, owes dead letters again, and takes decisions (reads, corrections, money)."""
+    """This will give the console. It shows, owes dead letters again, and takes decisions of reads and money."""
     pages = flask.Blueprint(
         "console", __name__, template_folder="templates", static_folder="static", static_url_path="/ops/static"
     )
