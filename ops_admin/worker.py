@@ -5,6 +5,8 @@ sweep, from the rows that are owed in PostgreSQL.
 """
 
 import functools
+import os
+import signal
 from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any
@@ -16,6 +18,7 @@ from sqlalchemy import text
 from core import errors, log, outbox
 from core import hub as hubs
 from ops_admin import config, schedule
+from ops_admin.stack import embedded
 
 logger = log.get(__name__)
 
@@ -117,6 +120,14 @@ def run_job(name: str) -> None:
 @signals.setup_logging.connect  # type: ignore[untyped-decorator]
 def _logging(**_: Any) -> None:
     log.set_up(config.load().log_level)
+
+
+@signals.beat_embedded_init.connect  # type: ignore[untyped-decorator]
+def _clock_dies_with_its_worker(**_: Any) -> None:
+    """The clock is a process of its own: a worker that is killed must not leave it ticking beside the next one's."""
+    embedded.die_with_parent(signal.SIGKILL)()
+    if os.getppid() == 1:  # it has gone already
+        os._exit(0)
 
 
 @signals.worker_ready.connect  # type: ignore[untyped-decorator]

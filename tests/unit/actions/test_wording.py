@@ -86,8 +86,8 @@ def test_quick_replies_are_short_enough_for_a_button(locale: str) -> None:
 
 _CODE = re.compile(r'(?:Refused|Invalid|NotFound)\(\s*"([a-z_]+\.[a-z_.0-9]+)"')
 # never reach a customer: files, vendors, machines
-_TECHNICAL = ("rating.", "reads.", "crm.", "webhook.", "compliance.", "channel.", "file.", "whatsapp.", "deadline.",
-              "read_exception.", "message.status_unknown")  # fmt: skip
+_TECHNICAL = ("rating.", "reads.", "map.", "crm.", "webhook.", "compliance.", "channel.", "file.", "whatsapp.",
+              "deadline.", "read_exception.", "message.status_unknown")  # fmt: skip
 
 
 def test_every_rule_that_may_meet_a_customer_can_be_put_in_words() -> None:

@@ -52,6 +52,14 @@ LONG = {
     "balance": "1284.12",
     "reason": "MISSED",
     "budget_due": "1284.12",
+    "kind": "SPIKE",
+    "start": "2026-12-28T18:00:00+00:00",
+    "end": "2026-12-28T21:00:00+00:00",
+    "so_far": "284.12",
+    "kwh": "112.4",
+    "likely": "1284.12",
+    "last": "1184.12",
+    "share": 41,
 }
 KINDS = sorted(kind for kind in wording.kinds("en") if kind.startswith("notice."))
 

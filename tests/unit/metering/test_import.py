@@ -10,7 +10,7 @@ import pytest
 from click.testing import CliRunner, Result
 from lxml import etree
 
-from metering import recording
+from metering import merging
 from metering.formats import runs, workbook
 from metering.quality import Quality
 from ops_admin import meter_command
@@ -96,7 +96,7 @@ def test_points_of_a_file_are_called_by_their_meters(tmp_path: pathlib.Path) -> 
 
 
 def test_what_is_too_high_is_so_for_files_and_for_stored_reads_alike() -> None:
-    assert runs.SUSPECT_WH_PER_HOUR == recording.HIGHEST_WH_PER_HOUR
+    assert runs.SUSPECT_WH_PER_HOUR == merging.HIGHEST_WH_PER_HOUR
 
 
 # the workbook
