@@ -62,7 +62,7 @@ def add(pages: flask.Blueprint, hub: Hub, when: Callable[[datetime], str]) -> No
         return _page(hub, when)
 
     @pages.post("/ops/money/<act>")
-    def decide(act: str) -> flask.typing.ResponseReturnValue:
+    def decide_money(act: str) -> flask.typing.ResponseReturnValue:
         form, work = flask.request.form, _ACTS.get(act)
         if work is None:
             flask.abort(404)

@@ -321,7 +321,7 @@ def test_a_push_is_stored_once_and_wakes_the_page(hub: FakeHub, session: Session
     first = door.post("/hooks/meters/reads", data=body, headers=header).get_json()
     assert (first["read"], first["stored"], first["unchanged"], first["unreadable_count"]) == (4, 2, 1, 1)
     again = door.post("/hooks/meters/reads", data=body, headers=header).get_json()
-    assert (again["read"], again["stored"]) == (4, 2)  # the same bytes: the same answer, nothing stored again
+    assert (again["read"], again["stored"], again["unchanged"]) == (4, 0, 3)  # the same bytes: nothing is new
     assert [topic.partition(":")[0] for topic in woken] == ["reads"]
     assert door.post("/hooks/meters/reads", data=body + b"\n", headers=header).status_code == 403
 
@@ -345,7 +345,7 @@ def test_a_stream_is_believed_block_by_block(hub: FakeHub, session: Session) -> 
     stored = session.scalar(text("SELECT count(*) FROM read_day"))
     assert stored == 2
     told = door.post("/hooks/meters/reads", data=whole, headers=headers).get_json()
-    assert (told["read"], told["stored"], told["unreadable_count"]) == (73, 72, 1)
+    assert (told["read"], told["stored"], told["unchanged"], told["unreadable_count"]) == (73, 24, 48, 1)
     assert told["unreadable"][0]["line"] == 4
     assert session.scalar(text("SELECT sum(read) FROM read_batch")) == 73
     forged = blocks[0] + b'{"signature": "0"}\n'
