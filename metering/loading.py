@@ -87,8 +87,7 @@ def _make_months(hub: Hub, items: list[told.Told], done: set[date], now: datetim
     """Make the partitions this chunk wants and that are missing; without them its days wait in the default one."""
     today = periods.aware(now).date()
     wanted: set[date] = set()
-    spans = {(each.starts_at, len(each.wh) * each.interval_minutes) for each in items if isinstance(each, told.Run)}
-    for starts_at, minutes in spans:
+    for starts_at, minutes in _spans(items):
         month = periods.month_of(starts_at.date())
         while month.starts_on <= (starts_at + timedelta(minutes=minutes)).date():
             wanted.add(month.starts_on)
@@ -103,6 +102,19 @@ def _make_months(hub: Hub, items: list[told.Told], done: set[date], now: datetim
                 partitions.make_months(session, days=periods.month_of(first))
     except OperationalError as exc:
         logger.warning("read_months_not_made", extra={"reason": type(exc.orig).__name__})
+
+
+def _spans(items: list[told.Told]) -> set[tuple[datetime, int]]:
+    """When runs start and how many minutes they go on: of thousands, mostly one."""
+    spans: set[tuple[datetime, int]] = set()
+    starts_at, minutes = None, 0
+    for each in items:
+        if isinstance(each, told.Run):
+            span = len(each.wh) * each.interval_minutes
+            if span != minutes or each.starts_at != starts_at:
+                starts_at, minutes = each.starts_at, span
+                spans.add((starts_at, minutes))
+    return spans
 
 
 def _store(hub: Hub, batch: _Batch, items: list[told.Told], source: str, now: datetime) -> None:
