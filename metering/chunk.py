@@ -193,9 +193,7 @@ def _lay_out(runs: Sequence[told.Run], found: _Found, places: Ints, minutes: int
     return gathering.lay_out(placed, minutes)
 
 
-def _lock(
-    session: Session, ends: Sequence[tuple[Ints, Ints]], known: Ints, last_read: Ints, others: Ints
-) -> None:
+def _lock(session: Session, ends: Sequence[tuple[Ints, Ints]], known: Ints, last_read: Ints, others: Ints) -> None:
     """Meters are locked before their days are looked at: by moving up to when they have read, or else for its own sake.
 
     What a read that is offered ends with is known afterwards in any case: either it stands, or a better one does.
@@ -243,7 +241,7 @@ def _intervals(
 def _merge(
     session: Session, work: _Work, laid: gathering.Laid, minutes: int, unread: Bools | None = None
 ) -> storing.Stored:
-    """Store days, and note what is to be told of whom; `unread` are those later than all that their meters have read."""
+    """Store days, and note what is to be told of whom; `unread` are later than all that their meters read."""
     done = storing.store(
         session,
         storing.Offered(laid.meter_ids, laid.days, laid.wh, laid.codes, unread),
