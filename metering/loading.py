@@ -92,11 +92,15 @@ def _ahead(chunks: Iterator[list[told.Told]]) -> Iterator[list[told.Told]]:
     """
     with ThreadPoolExecutor(1, thread_name_prefix="reads") as parser:
         context = contextvars.copy_context()
-        part = next(chunks, None)
+        part = _next(chunks)
         while part is not None:
-            following = parser.submit(context.run, next, chunks, None)
+            following = parser.submit(context.run, _next, chunks)
             yield part
             part = following.result()
+
+
+def _next(chunks: Iterator[list[told.Told]]) -> list[told.Told] | None:
+    return next(chunks, None)
 
 
 def _make_months(hub: Hub, items: list[told.Told], done: set[date], now: datetime) -> None:
