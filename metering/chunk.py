@@ -26,19 +26,24 @@ MOST_UNREADABLE = 10_000  # lines of one load that are kept one by one; the rest
 _EVER = 1 << 40
 _DAY = 86_400
 
-# what is asked of each meter, as one string of fixed-width records: no object is made for a row
+# what is asked of each meter, a column as one binary array: no object is made for a row
 _METERS = text(
     """
-    SELECT string_agg(int8send(u.n - 1) || int8send(m.id) || int8send(m.service_point_id)
-                      || int8send(coalesce(m.interval_minutes, 0)) || int8send(m.installed_on - DATE '2000-01-01')
-                      || int8send(coalesce(m.removed_on - DATE '2000-01-01', 0))
-                      || int8send(coalesce(CAST(extract(epoch FROM m.last_read_at) AS bigint), 0)), ''::bytea)
+    SELECT array_send(array_agg(u.n)) AS n, array_send(array_agg(m.id)) AS id,
+           array_send(array_agg(m.service_point_id)) AS point,
+           array_send(array_agg(CAST(coalesce(m.interval_minutes, 0) AS integer))) AS minutes,
+           array_send(array_agg(m.installed_on)) AS installed,
+           array_send(array_agg(coalesce(m.removed_on, 'infinity'))) AS removed,
+           array_send(array_agg(coalesce(m.last_read_at, '-infinity'))) AS last_read
       FROM unnest(string_to_array(:numbers, E'\\x1f'), string_to_array(:directions, E'\\x1f'))
            WITH ORDINALITY AS u (number, direction, n)
       JOIN meter m ON m.number = u.number AND m.direction = u.direction
     """
 )
-_RECORD = np.dtype([(name, ">i8") for name in ("n", "id", "point", "minutes", "installed", "removed", "last_read")])
+_WIDE, _NARROW = (np.dtype([("length", ">i4"), ("value", kind)]) for kind in (">i8", ">i4"))  # as array_send writes
+_KINDS = {"id": _WIDE, "point": _WIDE, "minutes": _NARROW, "installed": _NARROW, "removed": _NARROW, "last_read": _WIDE}
+_ARRAY_HEAD = 20  # bytes: dimensions, flags, type, length, lower bound
+_NO_DAY, _NO_TIME = np.iinfo(np.int32).max, np.iinfo(np.int64).min  # infinity, and -infinity, as PostgreSQL has them
 _DIALS = text("SELECT id, digits, multiplier FROM meter WHERE id = ANY(CAST(:ids AS bigint[]))")
 _LOCK = text(
     """
@@ -114,9 +119,11 @@ def store(
     by_minutes, daily = _places(work, runs, found)
     laid = {minutes: _lay_out(runs, found, places, minutes) for minutes, places in by_minutes.items()}
     others = np.concatenate((found.ids[daily], shown.ids))
-    _lock(session, [days.ends(minutes) for minutes, days in laid.items()], found, others)
+    known, last_read = gathering.newest(found.ids, found.last_read)
+    _lock(session, [days.ends(minutes) for minutes, days in laid.items()], known, last_read, others)
     for minutes, days in laid.items():
-        _intervals(session, work, days, [runs[n] for n in by_minutes[minutes].tolist()], minutes)
+        unread = last_read[np.searchsorted(known, days.meter_ids)] <= days.days * _DAY
+        _intervals(session, work, days, [runs[n] for n in by_minutes[minutes].tolist()], minutes, unread)
     if len(daily) or dials_:
         _shares(session, work, [runs[n] for n in daily.tolist()], found.some(daily), dials_, shown)
     _finish(session, work, np.concatenate((found.ids, shown.ids)), np.concatenate((found.points, shown.points)))
@@ -125,7 +132,7 @@ def store(
 
 
 def _meters(session: Session, items: Sequence[told.Run] | Sequence[told.Dial]) -> _Found:
-    columns = {name: np.zeros(len(items), dtype=np.int64) for name in _RECORD.names or ()}
+    columns = {name: np.zeros(len(items), dtype=np.int64) for name in _KINDS}
     if items:
         numbers = [each.meter for each in items]
         asked = "\x1f".join(numbers)
@@ -133,18 +140,19 @@ def _meters(session: Session, items: Sequence[told.Run] | Sequence[told.Dial]) -
             numbers = [each if "\x1f" not in each and copying.sayable(each) == each else "" for each in numbers]
             asked = "\x1f".join(numbers)
         told_ = "\x1f".join([each.direction for each in items])
-        sent = session.scalar(_METERS, {"numbers": asked, "directions": told_})
-        rows = np.frombuffer(sent or b"", dtype=_RECORD)
-        for name, column in columns.items():
-            column[rows["n"]] = rows[name]
-    removed = np.where(columns["removed"] == 0, _EVER, (columns["removed"] + recording.DAYS_AFTER) * _DAY)
+        sent = session.execute(_METERS, {"numbers": asked, "directions": told_}).mappings().one()
+        if sent["n"] is not None:
+            places = np.frombuffer(sent["n"], dtype=_WIDE, offset=_ARRAY_HEAD)["value"] - 1
+            for name, column in columns.items():
+                column[places] = np.frombuffer(sent[name], dtype=_KINDS[name], offset=_ARRAY_HEAD)["value"]
+    removed = np.where(columns["removed"] == _NO_DAY, _EVER, (columns["removed"] + recording.DAYS_AFTER) * _DAY)
     return _Found(
         columns["id"],
         columns["point"],
         columns["minutes"],
         (columns["installed"] - recording.DAYS_BEFORE) * _DAY,
         removed,
-        np.where(columns["last_read"] == 0, -_EVER, columns["last_read"] - gathering.ORIGIN),
+        np.where(columns["last_read"] == _NO_TIME, -_EVER, columns["last_read"] // 1_000_000),
     )
 
 
@@ -185,7 +193,7 @@ def _lay_out(runs: Sequence[told.Run], found: _Found, places: Ints, minutes: int
     return gathering.lay_out(placed, minutes)
 
 
-def _lock(session: Session, ends: Sequence[tuple[Ints, Ints]], found: _Found, others: Ints) -> None:
+def _lock(session: Session, ends: Sequence[tuple[Ints, Ints]], known: Ints, last_read: Ints, others: Ints) -> None:
     """Meters are locked before their days are looked at: by moving up to when they have read, or else for its own sake.
 
     What a read that is offered ends with is known afterwards in any case: either it stands, or a better one does.
@@ -194,7 +202,6 @@ def _lock(session: Session, ends: Sequence[tuple[Ints, Ints]], found: _Found, ot
         np.concatenate([each[0] for each in ends]) if ends else np.zeros(0, dtype=np.int64),
         np.concatenate([each[1] for each in ends]) if ends else np.zeros(0, dtype=np.int64),
     )
-    known, last_read = gathering.newest(found.ids, found.last_read)
     ahead = newest > last_read[np.searchsorted(known, ids)] if len(ids) else np.zeros(0, dtype=bool)
     if ahead.any():
         session.execute(_MARK, {"ids": copying.array(ids[ahead]), "ends": copying.array(newest[ahead])})
@@ -203,8 +210,10 @@ def _lock(session: Session, ends: Sequence[tuple[Ints, Ints]], found: _Found, ot
         session.execute(_LOCK, {"ids": copying.array(rest)})
 
 
-def _intervals(session: Session, work: _Work, laid: gathering.Laid, runs: Sequence[told.Run], minutes: int) -> None:
-    done = _merge(session, work, laid, minutes)
+def _intervals(
+    session: Session, work: _Work, laid: gathering.Laid, runs: Sequence[told.Run], minutes: int, unread: Bools
+) -> None:
+    done = _merge(session, work, laid, minutes, unread)
     fault = laid.fault
     if done.clash.any():
         clash = done.clash[laid.place // laid.wh.shape[1]] & (fault == 0)
@@ -229,11 +238,13 @@ def _intervals(session: Session, work: _Work, laid: gathering.Laid, runs: Sequen
         )
 
 
-def _merge(session: Session, work: _Work, laid: gathering.Laid, minutes: int) -> storing.Stored:
-    """Store days, and note up to when meters have read and what is to be told of whom."""
+def _merge(
+    session: Session, work: _Work, laid: gathering.Laid, minutes: int, unread: Bools | None = None
+) -> storing.Stored:
+    """Store days, and note what is to be told of whom; `unread` are later than all that their meters read."""
     done = storing.store(
         session,
-        storing.Offered(laid.meter_ids, laid.days, laid.wh, laid.codes),
+        storing.Offered(laid.meter_ids, laid.days, laid.wh, laid.codes, unread),
         source=work.source,
         now=work.now,
     )

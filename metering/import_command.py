@@ -7,6 +7,8 @@ from datetime import datetime
 from pathlib import Path
 from typing import BinaryIO
 
+from msgspec import structs
+
 from core import errors
 from core.hub import Hub
 from metering import import_trial, loading
@@ -66,11 +68,15 @@ class _Names:
         if isinstance(item, told.Unreadable):
             return item
         if item.meter in self._whose.points:
-            return replace(item, meter=self._whose.points[item.meter])
+            return _called(item, self._whose.points[item.meter])
         if self._whose.meter is None:
             return item
         self._first = item.meter if self._first is None else self._first
-        return replace(item, meter=self._whose.meter) if item.meter == self._first else item
+        return _called(item, self._whose.meter) if item.meter == self._first else item
+
+
+def _called(item: told.Run | told.Dial, meter: str) -> told.Run | told.Dial:
+    return structs.replace(item, meter=meter) if isinstance(item, told.Run) else replace(item, meter=meter)
 
 
 class _Seen:

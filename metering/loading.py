@@ -4,7 +4,9 @@ A batch is known by the digest of its bytes. Told twice it changes nothing, and 
 stopped, for each chunk is committed together with how far it reaches.
 """
 
+import contextvars
 from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from itertools import islice
@@ -22,7 +24,7 @@ from metering.views import Counts
 
 logger = log.get(__name__)
 
-CHUNK_READS = 480_000  # 20,000 meters' day of hours; about 100 MB while it is being stored
+CHUNK_READS = 480_000  # 20,000 meters' day of hours; about 100 MB while it is being stored, the next one read meanwhile
 _CHUNK_ITEMS = 60_000
 _TRIES = 4
 _BROKEN_BY_OTHERS = frozenset({"40P01", "40001", "55P03"})  # deadlock, serialization, a lock that was not to be had
@@ -49,7 +51,7 @@ def load(hub: Hub, told_: Iterable[told.Told], *, source: str, sha256: str, now:
         known = batch.counts
         return Counts(0, known.stored + known.unchanged, known.excepted, known.unreadable)
     months: set[date] = set()
-    for items in _chunks(islice(told_, batch.position, None)):
+    for items in _ahead(_chunks(islice(told_, batch.position, None))):
         _make_months(hub, items, months, now)
         _store(hub, batch, items, source, now)
     with hub.transaction() as session:
@@ -83,12 +85,29 @@ def _chunks(items: Iterable[told.Told]) -> Iterator[list[told.Told]]:
         yield part
 
 
+def _ahead(chunks: Iterator[list[told.Told]]) -> Iterator[list[told.Told]]:
+    """One chunk is parsed while the database stores the one before: two are in memory, and neither waits long.
+
+    Only one thread at a time is in the parser, and it sees what its caller's context has.
+    """
+    with ThreadPoolExecutor(1, thread_name_prefix="reads") as parser:
+        context = contextvars.copy_context()
+        part = _next(chunks)
+        while part is not None:
+            following = parser.submit(context.run, _next, chunks)
+            yield part
+            part = following.result()
+
+
+def _next(chunks: Iterator[list[told.Told]]) -> list[told.Told] | None:
+    return next(chunks, None)
+
+
 def _make_months(hub: Hub, items: list[told.Told], done: set[date], now: datetime) -> None:
     """Make the partitions this chunk wants and that are missing; without them its days wait in the default one."""
     today = periods.aware(now).date()
     wanted: set[date] = set()
-    spans = {(each.starts_at, len(each.wh) * each.interval_minutes) for each in items if isinstance(each, told.Run)}
-    for starts_at, minutes in spans:
+    for starts_at, minutes in _spans(items):
         month = periods.month_of(starts_at.date())
         while month.starts_on <= (starts_at + timedelta(minutes=minutes)).date():
             wanted.add(month.starts_on)
@@ -103,6 +122,19 @@ def _make_months(hub: Hub, items: list[told.Told], done: set[date], now: datetim
                 partitions.make_months(session, days=periods.month_of(first))
     except OperationalError as exc:
         logger.warning("read_months_not_made", extra={"reason": type(exc.orig).__name__})
+
+
+def _spans(items: list[told.Told]) -> set[tuple[datetime, int]]:
+    """When runs start and how many minutes they go on: of thousands, mostly one."""
+    spans: set[tuple[datetime, int]] = set()
+    starts_at, minutes = None, 0
+    for each in items:
+        if isinstance(each, told.Run):
+            span = len(each.wh) * each.interval_minutes
+            if span != minutes or each.starts_at != starts_at:
+                starts_at, minutes = each.starts_at, span
+                spans.add((starts_at, minutes))
+    return spans
 
 
 def _store(hub: Hub, batch: _Batch, items: list[told.Told], source: str, now: datetime) -> None:

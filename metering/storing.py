@@ -8,10 +8,11 @@ from datetime import datetime
 from typing import Any
 
 import numpy as np
+import psycopg
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
-from metering import blocks, copying, merging, originals
+from metering import blocks, copying, merging, originals, quality
 from metering.merging import Bools
 from metering.quality import Quality
 from metering.views import Codes, Ints
@@ -54,13 +55,15 @@ _PLAN = text("SELECT set_config('enable_hashjoin', :joins, true), set_config('en
 class Offered:
     """Reads that ask to be stored: a row for each meter and UTC day, all of one length of interval, none twice.
 
-    `days` are numbers (copying.number); code MISSING offers nothing.
+    `days` are numbers (copying.number); code MISSING offers nothing. `unread` are days that can hardly stand yet, for
+    they are later than what their meters are known to have read.
     """
 
     meter_ids: Ints
     days: Ints
     wh: Ints
     codes: Codes
+    unread: Bools | None = None
 
 
 @dataclass(frozen=True)
@@ -77,23 +80,39 @@ class Stored:
 def store(session: Session, offered: Offered, *, source: str, now: datetime) -> Stored:
     """This will store what is better than what stands, and keep what was good and gave way as a version."""
     session.flush()
+    if offered.unread is not None and len(offered.unread) and offered.unread.all():
+        try:
+            with session.begin_nested():
+                return _store_new(session, offered, now)
+        except psycopg.errors.UniqueViolation:
+            pass  # some day stands after all: nothing is done yet
     count, per_day = offered.wh.shape
     stood, ranks = merging.nothing((count, per_day))
     there, clash, kept = _stood(session, offered, stood, ranks)
     merged = merging.merge(offered.wh, _without_refused(offered, kept), stood, ranks)
     changed, replaced = merged.changed & ~clash[:, None], merged.replaced & ~clash[:, None]
     touched = np.asarray(changed.any(axis=1))
-    new = np.flatnonzero(touched & ~there)
-    if len(new):
-        new = new[np.lexsort((offered.days[new], offered.meter_ids[new]))]  # a meter's days stand together
-        rows = copying.day_rows(
-            offered.meter_ids[new], offered.days[new], merged.wh[new], merged.codes[new], recorded_at=now
-        )
-        copying.copy_days(session, [rows])
+    _insert(session, offered, merged.wh, merged.codes, np.flatnonzero(touched & ~there), now)
     old = np.flatnonzero(touched & there)
     if len(old):
         _change(session, offered, merged, kept, old, np.asarray(replaced.any(axis=1))[old], source, now)
     return Stored(changed, replaced, clash)
+
+
+def _store_new(session: Session, offered: Offered, now: datetime) -> Stored:
+    """Days that are taken to be new are not asked for: the key itself says when one was not."""
+    changed: Bools = offered.codes > Quality.MISSING
+    wh = offered.wh if changed.all() else np.where(changed, offered.wh, quality.MISSING_WH)
+    _insert(session, offered, wh, offered.codes, np.flatnonzero(changed.any(axis=1)), now)
+    return Stored(changed, np.zeros(changed.shape, dtype=bool), np.zeros(len(changed), dtype=bool))
+
+
+def _insert(session: Session, offered: Offered, wh: Ints, codes: Codes, new: Ints, now: datetime) -> None:
+    if not len(new):
+        return
+    new = new[np.lexsort((offered.days[new], offered.meter_ids[new]))]  # a meter's days stand together
+    rows = copying.day_rows(offered.meter_ids[new], offered.days[new], wh[new], codes[new], recorded_at=now)
+    copying.copy_days(session, [rows])
 
 
 def _without_refused(offered: Offered, kept: Kept) -> Codes:

@@ -10,6 +10,7 @@ and they are believed, and stored, when it is right.
 
 import hashlib
 import hmac
+from array import array
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -108,11 +109,10 @@ def lines(body: Iterable[bytes], first: int = 1) -> Iterator[told.Told]:
     """This will read a push line by line; a line that cannot be right does not stop the rest."""
     for number, line in enumerate(body, first):
         try:
-            if not line.strip():
-                continue
             yield _read(_line.decode(line), number)
         except (ValueError, TypeError, ArithmeticError, RecursionError) as exc:
-            yield told.Unreadable(number, str(exc)[:100] or type(exc).__name__)
+            if line.strip():
+                yield told.Unreadable(number, str(exc)[:100] or type(exc).__name__)
 
 
 def block_signature(line: bytes) -> str | None:
@@ -137,7 +137,7 @@ def _read(entry: _Line, number: int) -> told.Run | told.Dial:
         raise ValueError("interval_minutes")
     if not 0 < len(entry.wh) <= _MOST_INTERVALS:
         raise ValueError("wh")
-    wh = np.array(entry.wh, dtype=np.int64)
+    wh = np.frombuffer(array("q", entry.wh), dtype=np.int64)  # half the time that numpy takes for a list
     if isinstance(entry.quality, str):
         codes = _same(entry.quality, len(wh))
     elif len(entry.quality) == len(wh):

@@ -137,13 +137,18 @@ def test_two_who_load_the_same_batch_do_not_count_it_twice(
 ) -> None:
     monkeypatch.setattr(loading, "CHUNK_READS", 24)
 
-    def with_another_in_between() -> Iterator[told.Told]:
-        yield run([1] * 24)
-        load(hub, run([1] * 24), run([2] * 24, START + timedelta(days=1)), sha="x")
-        yield run([2] * 24, START + timedelta(days=1))
+    both = run([1] * 24), run([2] * 24, START + timedelta(days=1))
+    store, others = loading._store, []
 
+    def with_another_in_between(*chunk: object) -> None:
+        store(*chunk)
+        if not others:
+            others.append("x")
+            load(hub, *both, sha="x")
+
+    monkeypatch.setattr(loading, "_store", with_another_in_between)
     with pytest.raises(errors.Refused, match="batch_busy"):
-        operations.load(hub, with_another_in_between(), source="TEST", sha256="x", now=NOW)
+        load(hub, *both, sha="x")
     assert load(hub, sha="x") == Counts(0, 48, 0, 0)
 
 
@@ -164,6 +169,22 @@ def test_a_late_correction_keeps_what_stood_and_tells_of_the_days_it_touches(
     assert facts(session, "reads.settled")[-1] == {
         "service_point_id": service_point, "from": "2026-11-20T23:00:00+00:00", "to": "2026-11-21T00:00:00+00:00",
     }  # fmt: skip
+
+
+def test_a_day_that_stands_unknown_to_its_meter_is_kept_all_the_same(
+    session: Session, hub: FakeHub, service_point: int, meter: queries.Meter
+) -> None:
+    load(hub, run([100, 200, 300]))
+    session.execute(text("UPDATE meter SET last_read_at = NULL"))  # as when a neighbour wrote it a moment ago
+    day = [7, *[-1] * 22, 9]
+    codes = [Quality.ESTIMATED, *[Quality.MISSING] * 22, Quality.ACTUAL]
+    assert load(hub, run(day, codes=codes), sha="b") == Counts(1, 23, 0, 0)
+    assert series(session, service_point, 24) == [100, 200, 300, *[-1] * 20, 9]
+    assert queries.freshness(session, service_point_id=service_point) == START + timedelta(days=1)
+    session.execute(text("UPDATE meter SET last_read_at = NULL"))
+    assert load(hub, run([8, 200]), sha="c") == Counts(1, 1, 0, 0)
+    versions = session.scalars(select(models.ReadDayVersionRow)).all()
+    assert [(row.version, row.wh[:4]) for row in versions] == [(1, (100).to_bytes(4, "little"))]
 
 
 def test_reads_in_time_are_told_together_and_wake_the_page(
