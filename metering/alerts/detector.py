@@ -297,7 +297,8 @@ def _look_levels(
     state: _State, place: _Place, day: int, early: Floats, wide: dict[str, Floats], by: rules.Rules
 ) -> None:
     value = np.nan_to_num(place.values[:, :, day], nan=-9.0)
-    limit = np.maximum(by.above * state.record + 0.02, place.widths * place.spread[:, :, day])
+    above = np.array([by.drift_above if name.endswith(".drift") else by.above for name in place.names])[:, None]
+    limit = np.maximum(above * state.record + 0.02, place.widths * place.spread[:, :, day])
     limit = np.maximum(limit, place.floors) * early
     score = value / limit
     free = (day > state.held) & (state.history >= by.quiet_days) & place.whole[:, day]
