@@ -27,7 +27,7 @@ class Rules:
     learn: float = 1.05  # how much of what was told becomes part of the record
     hold_days: int = 28  # a new level is the ordinary one after that
     above: float = 1.35  # a record must be passed by so much
-    drift_above: float = 1.10  # a drift passes by little each day, and each day becomes part of the record
+    drift_lag: int = 28  # days until a drift becomes part of the record: else it hides itself as it grows
     day_floor: float = 0.35
     day_spread: float = 2.4
     step_floor: float = 0.26
