@@ -62,6 +62,7 @@ class _State:
     history: NDArray[np.int64]
     held: NDArray[np.int64]
     day_held: NDArray[np.int64]
+    drift_held: NDArray[np.int64]
     spike_held: NDArray[np.int64]
     spiked: Floats  # kWh of today's spikes that were told
     stuck: dict[str, Floats]
@@ -96,6 +97,7 @@ def detect(
         np.zeros(n, np.int64),
         held=np.full(n, -1, np.int64),
         day_held=np.full(n, -1, np.int64),
+        drift_held=np.full(n, -1, np.int64),
         spike_held=np.full(n, -1, np.int64),
         spiked=np.zeros(n),
         stuck={kind: np.zeros(n) for kind in rules.STUCK},
@@ -306,6 +308,9 @@ def _look_levels(
         return score[[n for n, name in enumerate(place.names) if name in names]].max(axis=0)
 
     drift, night = best("typical.drift") / wide[rules.DRIFT_UP], best("night.step")
+    same = (drift > 1) & (day <= state.drift_held)  # a drift that was told and goes on is no news
+    state.drift_held = np.where(same, day + by.hold_days, state.drift_held)
+    drift = np.where(same, 0.0, drift)
     step = np.maximum(best("total.step", "typical.step"), night)
     told = np.zeros(len(free), bool)
     for n in np.nonzero(free & (np.maximum(drift, step) > 1))[0]:
@@ -314,12 +319,16 @@ def _look_levels(
         if top > 1:
             state.found.append(_lasting(place, int(n), day, kind, float(top)))
             told[n] = True
+            if kind == rules.DRIFT_UP:
+                state.drift_held[n] = day + by.hold_days
     high = best("total.day", "typical.day") / wide[rules.HIGH_DAY]
     for n in np.nonzero(free & (high > 1) & ~told)[0]:
         found = _high_day(place, int(n), day, float(high[n]))
         if day > state.day_held[n] and state.spiked[n] < _SPIKE_SHARE * found.excess:  # else the spike was the news
             state.found.append(found)
         state.day_held[n] = day + 3
+    slow = place.names.index("typical.drift")
+    value[slow] = np.nan_to_num(place.values[slow, :, day - by.drift_lag], nan=-9.0) if day >= by.drift_lag else -9.0
     learned = np.maximum(state.record * by.fade, np.where(state.history >= by.quiet_days, np.minimum(
         value, limit * by.learn), value))  # fmt: skip
     state.record = np.where((day > state.held) & (state.history >= by.learn_days), learned, state.record)

@@ -94,12 +94,13 @@ def _step(above: Floats, days: int, q: float, before: int) -> Floats:
 
 
 def _drift(log: Floats) -> Floats:
-    """Growth in each of four weeks, to a level that none of the ten weeks before had."""
+    """Growth over four weeks, in both halves of them and nearly never back, to a level none of the ten before had."""
     week = [quantile(trail(log, ago, 7), least=5) for ago in (0, 7, 14, 21, 28)]
     before = np.fmax.reduce([quantile(trail(log, ago, 14), least=7) for ago in (35, 49, 63, 77)])
     grown = week[0] - week[4]
-    shares = (0.15, 0.15, 0.1, 0.05)
-    steady = np.all([week[n] - week[n + 1] > share * grown for n, share in enumerate(shares)], axis=0)
+    steps = [week[n] - week[n + 1] > -0.1 * grown for n in range(4)]
+    halves = [week[n] - week[n + 2] > 0.2 * grown for n in (0, 2)]
+    steady = np.all(steps + halves, axis=0)
     out: Floats = np.where(steady & (grown > 0), np.minimum(grown, week[0] - before + 0.05), np.minimum(grown, 0.0))
     return out
 
