@@ -112,7 +112,7 @@ def test_killed_fifty_times_the_books_are_those_of_a_run_left_in_peace(book, in_
     halfway = set()
     while kills < KILLS:
         pid = apart(book, bill)
-        time.sleep(chance.uniform(0.05, 1.1) * took)
+        time.sleep(chance.uniform(0.05, 0.6) * min(took, 1.5))
         done, status = os.waitpid(pid, os.WNOHANG)
         if not done:
             os.kill(pid, signal.SIGKILL)
