@@ -1,7 +1,7 @@
 """How well and how fast unusual use is found: faults put into other people's reads, and the same reads left alone.
 
-Ten series of six sources. The rules were first chosen on four of them (`tuned`), the last limits on all. Faults begin at a
-random place, with a random size in the range stated, plain or mild, and last differently long. `--write` keeps the
+Ten series of six sources. The rules were first chosen on four of them (`tuned`), the last limits on all. Faults begin
+at a random place, with a random size in the range stated, plain or mild, and last differently long. `--write` keeps the
 numbers.
 """
 
