@@ -20,11 +20,14 @@ from core.hub import Hub
 from metering import insight, similar_homes, views
 from metering import operations as readings
 from metering import queries as metering
-from metering.formats import csv, greenbutton
+from metering.formats import csv, greenbutton, workbook
 from metering.quality import Quality
 
 _STALE = timedelta(hours=48)
 _TAKEN_HOME = 395  # days
+_DIRECTIONS: tuple[views.Direction, ...] = ("DELIVERED", "RECEIVED")
+_BOOK = (*workbook.KEYS, *_DIRECTIONS, *(code.name for code in Quality if code))  # every word of a workbook
+_XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
 _Found = TypeVar("_Found")
 _NOTHING = (errors.NotFound, errors.Refused)
 
@@ -111,6 +114,20 @@ def add(pages: flask.Blueprint, hub: Hub, wakes: wakeups.Wakeups | None = None) 
         point, series = _point(visitor), _series(session, visitor, hub)
         body = greenbutton.export(series, usage_point=str(point.id), timezone=point.timezone, now=hub.now())
         return _download(body, "application/xml", f"usage-{visitor.account.number}.xml")
+
+    @pages.get("/portal/usage.xlsx")
+    @signed_in(hub)
+    def usage_xlsx(session: Session, visitor: Visitor) -> flask.typing.ResponseReturnValue:
+        point, say = _point(visitor), speaker(hub)
+        meters = metering.list_meters(session, service_point_id=point.id)
+        sheets = [
+            workbook.Sheet(of[-1].number, direction, _series(session, visitor, hub, direction))
+            for direction in _DIRECTIONS
+            if (of := [m for m in meters if m.direction == direction])
+        ]
+        words = {name: say(f"portal.book.{name.lower()}") for name in _BOOK}
+        body = workbook.write(sheets, timezone=point.timezone, now=hub.now(), words=words)
+        return _download(body, _XLSX, f"usage-{visitor.account.number}.xlsx")
 
     @pages.post("/portal/usage/home")
     @signed_in(hub)
@@ -261,10 +278,12 @@ def _words(hub: Hub, kind: str, **data: Any) -> str:
     return speaker(hub)(kind, **data)
 
 
-def _series(session: Session, visitor: Visitor, hub: Hub) -> metering.Series:
+def _series(session: Session, visitor: Visitor, hub: Hub, direction: views.Direction = "DELIVERED") -> metering.Series:
     point = _point(visitor)
     first = periods.midnight(visitor.today - timedelta(days=_TAKEN_HOME), point.timezone)
-    return metering.usage_series(session, service_point_id=point.id, starts_at=first, ends_at=hub.now())
+    return metering.usage_series(
+        session, service_point_id=point.id, starts_at=first, ends_at=hub.now(), direction=direction
+    )
 
 
 def _point(visitor: Visitor) -> accounts.ServicePoint:

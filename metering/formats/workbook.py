@@ -15,7 +15,7 @@ from core import periods
 from metering import views
 from metering.quality import Quality
 
-_KEYS = (
+KEYS = (
     "reads", "days", "meter", "direction", "start", "offset", "kwh", "quality", "day", "intervals", "estimated",
     "missing",
 )  # fmt: skip
@@ -37,7 +37,7 @@ def write(sheets: Sequence[Sheet], *, timezone: str, now: datetime, words: Mappi
     `words` gives names of sheets, columns, qualities and directions in the reader's language; without it they are
     called by their keys. A sheet holds a million rows; what is more is left out of the first sheet, not of the second.
     """
-    text = {**dict(zip(_KEYS, _KEYS, strict=True)), **(words or {})}
+    text = {**dict(zip(KEYS, KEYS, strict=True)), **(words or {})}
     out = io.BytesIO()
     with xlsxwriter.Workbook(out, {"in_memory": True, "constant_memory": True}) as book:
         book.set_properties({"created": now.astimezone(UTC).replace(tzinfo=None)})

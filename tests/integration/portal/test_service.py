@@ -3,6 +3,7 @@
 import csv
 import io
 import re
+import zipfile
 from collections.abc import Callable
 from xml.etree import ElementTree
 
@@ -44,6 +45,9 @@ def test_figures_to_take_home(enter: Enter) -> None:
     table = list(csv.reader(io.StringIO(browser.get("/portal/usage.csv"))))
     assert table[0] == ["start", "kwh", "quality"] and len(table) > 390 * 24
     assert all(cell[:1].isalnum() for row in table for cell in row)  # nothing a spreadsheet would take for a formula
+    book = zipfile.ZipFile(io.BytesIO(browser.client.get("/portal/usage.xlsx?lang=es").data))
+    assert "<sheetData>" in book.read("xl/worksheets/sheet1.xml").decode()
+    assert 'name="Lecturas"' in book.read("xl/workbook.xml").decode()
     root = ElementTree.fromstring(browser.get("/portal/usage.xml"))
     assert root.tag.endswith("feed")
 
