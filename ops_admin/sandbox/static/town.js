@@ -48,6 +48,7 @@ function become(person, focus) {
   town.person = person;
   sessionStorage.setItem("person", person.key);
   openMail = null; openTicket = null; closeWriting();
+  $("main").setAttribute("aria-busy", "true"); // what is drawn is still the other person's
   mark = ""; drawPeople(); town.look();
   const chosen = $("people").querySelector("[aria-checked=true]");
   if (focus) chosen.focus();
@@ -87,7 +88,7 @@ town.look = () => {
   const turn = (looking = { again: false });
   const key = town.person.key;
   api(`/view?person=${key}&since=${encodeURIComponent(mark)}`).then((view) => {
-    if (!view.same && key === town.person.key) { town.view = view; mark = view.mark; redraw(); }
+    if (!view.same && key === town.person.key) { town.view = view; mark = view.mark; redraw(); $("main").removeAttribute("aria-busy"); }
   }).catch(() => {}).finally(() => { looking = null; if (turn.again) town.look(); });
 };
 
