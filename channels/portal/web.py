@@ -56,6 +56,7 @@ def blueprint(hub: Hub, wakes: wakeups.Wakeups | None = None) -> flask.Blueprint
             "house": house,
             "visitor": who,
             "csrf": visitor.csrf(hub, who.token) if who else "",
+            "done": _done(language, house),
             "settings": hub.settings,
             "one_day": timedelta(days=1),
             "chart": _chart,
@@ -126,6 +127,12 @@ def _chart(series: Sequence[charts.Bar], title: str, unit: str, half: bool = Fal
 
 def _say(kind: str, *, language: str, house: wording.House, **data: Any) -> str:
     return wording.label(kind, data, locale=language, house=house)
+
+
+def _done(language: str, house: wording.House) -> str:
+    """What to say of what was just done; nothing for a word that no page has for it."""
+    kind = f"portal.done.{flask.request.args.get('done', '')}"
+    return _say(kind, language=language, house=house) if kind in wording.kinds(language) else ""
 
 
 def _filter(hub: Hub, house: wording.House, name: str, value: Any) -> str:

@@ -197,6 +197,10 @@ def test_a_home_is_described_by_who_lives_there(hub: FakeHub, enter: Enter) -> N
     browser = enter(NORA)
     told = {"dwelling": "APARTMENT", "floor": "1,050", "heating": "ELECTRIC"}
     assert "done=home_described" in browser.post("/portal/usage/home", **told)
+    assert "The comparison takes it into account" in words(
+        browser.get("/portal/usage", done="home_described", lang="en")
+    )
+    assert 'class="done"' not in browser.get("/portal/usage", done="<b>nothing</b>")
     with hub.transaction() as session:
         home = homes.find_home(session, service_point_id=point_of(hub, NORA).id, on=hub.now().date())
     assert home is not None and (home.dwelling, home.floor_sqft, home.heating) == ("APARTMENT", 1050, "ELECTRIC")
