@@ -3,13 +3,14 @@
 import json
 import re
 from collections.abc import Mapping
+from decimal import Decimal
 from typing import Any
 
 from flask import Blueprint, Response, jsonify, request
 from werkzeug.exceptions import BadRequest, HTTPException
 from werkzeug.wrappers import Response as AnyResponse
 
-from core import errors, log, wording
+from core import errors, log, money, wording
 from core.settings import Settings
 
 logger = log.get(__name__)
@@ -51,6 +52,17 @@ def status_of(exc: errors.WattlineError) -> int:
         case errors.Refused() if exc.code.startswith(("webhook.", "identity.", "chat.")):
             return 403
     return 409
+
+
+def number(text: str, *, wrong: str) -> Decimal | None:
+    """This will read a number somebody typed, thousands grouped by commas; None for nothing, Invalid `wrong` else."""
+    typed = text.strip().replace(",", "")
+    if not typed:
+        return None
+    try:
+        return money.parse(typed)
+    except ValueError:
+        raise errors.Invalid(wrong) from None
 
 
 def json_body() -> dict[str, Any]:

@@ -12,6 +12,7 @@ NANO_PER_CENT = NANO // 100
 CENT = Decimal("0.01")
 
 Rounding = Literal["HALF_UP", "HALF_EVEN"]
+_HIGHEST = Decimal(10) ** 15  # no amount is longer, and one of thirty digits could not be cut to cents at all
 _DECIMAL_ROUNDING = {"HALF_UP": ROUND_HALF_UP, "HALF_EVEN": ROUND_HALF_EVEN}
 
 
@@ -31,6 +32,6 @@ def parse(text: str) -> Decimal:
         value = Decimal(text)
     except ArithmeticError as exc:
         raise ValueError(text) from exc
-    if not value.is_finite():
+    if not (value.is_finite() and abs(value) < _HIGHEST):
         raise ValueError(text)
     return value

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from datetime import date, datetime
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from typing import Any
 
 import flask
@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session
 
 from billing import books, changes, corrections, gateway_news, refunds, transfers
 from billing import queries as billing
+from channels import edge
 from core import crypto, errors, log, money, periods
 from core.accounts import queries as accounts
 from core.hub import Hub
@@ -67,7 +68,7 @@ def add(pages: flask.Blueprint, hub: Hub, when: Callable[[datetime], str]) -> No
         if work is None:
             flask.abort(404)
         try:
-            if not entry.good(hub.settings, form.get("form", ""), purpose="form", now=hub.now()):
+            if not entry.is_form(hub.settings, form.get("form", ""), now=hub.now()):
                 raise errors.Refused("console.form")
             actor = entry.name_of(flask.request.cookies.get(entry.NAME, ""), hub.settings) or form.get("by", "").strip()
             if not actor or len(actor) > 60:
@@ -117,7 +118,7 @@ def _page(
         after=periods.add_months(month, 1),
         over=periods.add_months(month, 1) <= today,
         key=crypto.token(9),
-        form=entry.pass_for(hub.settings, purpose="form", until=now + entry.STAY_LASTS),
+        form=entry.form(hub.settings, now=now),
         name=known,
         known=flask.request.form.get("by", ""),
         **found,
@@ -186,14 +187,8 @@ def _number(name: str) -> int:
 
 
 def _amount(text: str) -> Decimal | None:
-    typed = text.strip().lstrip("$").replace(",", "")
-    if not typed:
-        return None
-    try:
-        amount = Decimal(typed)
-    except InvalidOperation as wrong:
-        raise errors.Invalid("money.amount") from wrong
-    if not amount.is_finite() or amount <= 0 or amount != amount.quantize(Decimal("0.01")):
+    amount = edge.number(text.strip().lstrip("$"), wrong="money.amount")
+    if amount is not None and (amount <= 0 or amount != amount.quantize(money.CENT)):
         raise errors.Invalid("money.amount")
     return amount
 

@@ -72,6 +72,9 @@ def test_a_refund_needs_somebody_else(hub: FakeHub, client: FlaskClient, paid: i
     assert "30.00" in page and "<b>twice" not in page and "waits for somebody else" in page
     with hub.transaction() as session:
         (asked,) = refunds.list_waiting(session)
+    for amount in ("1e30", "-1", "0.001", "9" * 40, "ten"):
+        wrong = post(hub, client, "ask", payment=str(paid), amount=amount, reason="no", key="k2")
+        assert wrong.status_code == 422 and "an amount such as 12.34" in wrong.text
     # the name in the form counts for nothing where the link has signed one
     same = post(hub, client, "refund", refund=str(asked.id), verdict="approve", by="bo")
     assert same.status_code == 422 and "Somebody else has to decide" in same.text
