@@ -6,10 +6,10 @@ stored (ringing the bell for owed deliveries, waking a browser) is queued with `
 
 import select
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
-from datetime import datetime
+from datetime import date, datetime
 from decimal import Decimal
 from typing import Any, cast
 
@@ -35,6 +35,8 @@ from sqlalchemy.exc import InvalidatePoolError
 from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column, sessionmaker
 from sqlalchemy.types import NullType
 
+EPOCH = date(2000, 1, 1)  # the server counts days and microseconds from here
+COPY_HEADER, COPY_TRAILER = b"PGCOPY\n\xff\r\n\0" + bytes(8), b"\xff\xff"
 _TRUSTED_SECONDS = 5.0  # so long a resting connection is believed to be alive unless it says otherwise
 _open: ContextVar[int] = ContextVar("open_transactions", default=0)
 
@@ -85,6 +87,35 @@ def array_of(ids: Iterable[int]) -> Ids:
 def any_of(ids: Iterable[int]) -> Any:
     """This will give what a column is compared with to be one of many ids."""
     return func.any(literal(array_of(ids), NullType()))
+
+
+def day_number(day: date) -> int:
+    """This will number a day as the server does."""
+    return (day - EPOCH).days
+
+
+def copy(session: Session, table: str, columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
+    """This will COPY rows into a table inside the session's transaction; values as psycopg writes them."""
+    with _copying(session, f"COPY {table} ({', '.join(columns)}) FROM STDIN") as out:
+        for row in rows:
+            out.write_row(row)
+
+
+def copy_laid_out(session: Session, table: str, columns: Sequence[str], pieces: Iterable[bytes]) -> None:
+    """This will COPY rows that are laid out in the server's binary form already."""
+    with _copying(session, f"COPY {table} ({', '.join(columns)}) FROM STDIN (FORMAT binary)") as out:
+        out.write(COPY_HEADER)
+        for piece in pieces:
+            out.write(piece)
+        out.write(COPY_TRAILER)
+
+
+@contextmanager
+def _copying(session: Session, statement: str) -> Iterator[psycopg.Copy]:
+    session.flush()
+    connection: Any = session.connection().connection.driver_connection
+    with connection.cursor() as cursor, cursor.copy(statement) as out:
+        yield out
 
 
 def table(row: type[Base]) -> Table:

@@ -79,6 +79,7 @@ Handler = Callable[["Hub", Fact], None]
 # Every message a customer sends passes here several times, so each step is one statement, and written out.
 # Taking and closing a delivery need not survive a power cut (`synchronous_commit`): what is lost then is owed again,
 # and handlers run twice without harm. The work in between is committed in its own transactions, for good.
+
 # Part of a statement that has `news (place, name, key, payload)`: the facts, and what is owed for them.
 TELLING = """numbered AS MATERIALIZED (
         SELECT nextval(pg_get_serial_sequence('fact', 'id')) AS id, place, name, key, payload FROM news ORDER BY place
@@ -111,6 +112,20 @@ _RECORD = text(f"""
     ), {TELLING}
     {TOLD} ORDER BY place, owed.id
 """)  # noqa: S608 - of our own words
+# The same for very many facts of one name, of which nobody waits to hear: no id comes back, and no bell is rung.
+_RECORD_MANY = text("""
+    WITH told AS (
+        INSERT INTO fact (name, order_key, payload, recorded_at)
+        SELECT :name, key, CAST(payload AS jsonb), :now
+        FROM unnest(CAST(:keys AS text[]), CAST(:payloads AS text[])) WITH ORDINALITY AS news(key, payload, place)
+        ORDER BY place
+        RETURNING id, order_key
+    )
+    INSERT INTO delivery (fact_id, subscriber, order_key, state, attempts, due_at)
+    SELECT told.id, asked.subscriber, told.order_key, 'OWED', 0, asked.due_at
+    FROM told CROSS JOIN unnest(CAST(:subscribers AS text[]), CAST(:due AS timestamptz[])) AS asked(subscriber, due_at)
+    ORDER BY told.id
+""")
 _CLAIM = text("""
     UPDATE delivery SET lease = :lease, leased_until = :until, attempts = delivery.attempts + 1
     FROM fact
@@ -149,22 +164,6 @@ _POSTPONE = text("""
     SET due_at = :due_at, last_error = :error, attempts = attempts - :uncounted, lease = NULL, leased_until = NULL
     WHERE id = :id AND lease = :lease
     RETURNING subscriber
-""")
-
-
-# The same for very many facts of one name, of which nobody waits to hear: no id comes back, and no bell is rung.
-_RECORD_MANY = text("""
-    WITH told AS (
-        INSERT INTO fact (name, order_key, payload, recorded_at)
-        SELECT :name, key, CAST(payload AS jsonb), :now
-        FROM unnest(CAST(:keys AS text[]), CAST(:payloads AS text[])) WITH ORDINALITY AS news(key, payload, place)
-        ORDER BY place
-        RETURNING id, order_key
-    )
-    INSERT INTO delivery (fact_id, subscriber, order_key, state, attempts, due_at)
-    SELECT told.id, asked.subscriber, told.order_key, 'OWED', 0, asked.due_at
-    FROM told CROSS JOIN unnest(CAST(:subscribers AS text[]), CAST(:due AS timestamptz[])) AS asked(subscriber, due_at)
-    ORDER BY told.id
 """)
 
 
@@ -228,7 +227,7 @@ def record_many(
     session: Session, name: str, *, keys: Sequence[str], payloads: Sequence[Mapping[str, Any]], now: datetime
 ) -> None:
     """This will write thousands of facts of one name, as `record_fact` does each; the sweep finds their deliveries."""
-    subscribers = session.info.get("subscriptions", {}).get(name, ())
+    subscribers = _subscribed(session, name)
     session.flush()
     session.execute(
         _RECORD_MANY,

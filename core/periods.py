@@ -74,6 +74,14 @@ def add_months(day: date, months: int) -> date:
     return first + timedelta(days=min(day.day, (following - first).days) - 1)
 
 
+def months(days: Days) -> tuple[Days, ...]:
+    """This will give the calendar months some days lie in, oldest first."""
+    found = [month_of(days.starts_on)]
+    while found[-1].ends_on < days.ends_on:
+        found.append(month_of(found[-1].ends_on))
+    return tuple(found)
+
+
 def month_of(day: date) -> Days:
     """This will give the calendar month a day lies in."""
     first = day.replace(day=1)

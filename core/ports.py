@@ -82,6 +82,15 @@ class Outbound:
     headers: Mapping[str, str] = field(default_factory=dict)  # e-mail: threading headers
     uncertain_since: datetime | None = None  # an earlier try may have gone: ask the vendor for it before sending again
 
+    @property
+    def pictures(self) -> tuple[Mapping[str, Any], ...]:
+        """Attachments that are pictures to be fetched from where they lie."""
+        return tuple(
+            each
+            for each in self.attachments
+            if str(each.get("content_type", "")).startswith("image/") and each.get("url")
+        )
+
 
 @dataclass(frozen=True)
 class Sent:

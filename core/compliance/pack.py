@@ -11,11 +11,9 @@ RuleName = Literal[
     "due_days", "late_fee", "payment_plan", "disconnect_notice", "disconnect_contact", "disconnect_dispute",
     "disconnect_arrangement", "disconnect_assistance", "disconnect_amount", "disconnect_hours", "no_disconnect_days",
     "no_disconnect_season", "no_disconnect_weather", "medical_hold", "reconnect", "reminders", "dunning",
-    "payment_extension", "reinstatement", "plan_expiry",
-    "back_billing", "deposit", "cooling_off", "outage_credit", "call_answer", "estimates", "allocation", "e_bill",
-    "dsar", "opt_out", "regulator", "doe_417_alert", "doe_417_normal", "doe_417_final", "returned_payment_fee",
-    "deposit_interest", "usage_privacy",
-    "deposit_interest", "budget_billing",
+    "payment_extension", "reinstatement", "plan_expiry", "back_billing", "deposit", "cooling_off", "outage_credit",
+    "call_answer", "estimates", "allocation", "e_bill", "dsar", "opt_out", "regulator", "doe_417_alert",
+    "doe_417_normal", "doe_417_final", "returned_payment_fee", "deposit_interest", "usage_privacy", "budget_billing",
 ]  # fmt: skip
 
 # what a rule of a name must bring; the rest of `values` is free

@@ -1,5 +1,6 @@
 """What the weather was and will be, county by county: kept as facts, so that a decision can be shown again."""
 
+from collections.abc import Iterable
 from datetime import date, datetime, timedelta
 from typing import Any
 
@@ -9,7 +10,6 @@ from sqlalchemy.orm import Session
 
 from core import errors, periods
 from core.compliance import models
-from core.periods import Days
 
 _COLDEST, _HOTTEST = -80, 140  # degrees Fahrenheit; outside of these it is a slip of the pen
 _ADVISORY_DAYS = 7
@@ -50,26 +50,22 @@ def daily_means(session: Session, *, county: str, days: periods.Days) -> dict[da
     """This will give the mean temperature of each day that is known, in degrees Fahrenheit: halfway between its high
     and its low, which is how degree days are counted.
     """
-    row = models.WeatherDayRow
-    found = session.execute(
-        select(row.day, row.high_f, row.low_f).where(
-            row.county == county,
-            row.day >= days.starts_on,
-            row.day < days.ends_on,
-        )
-    )
-    return {day: (high + low) / 2 for day, high, low in found if high is not None and low is not None}
+    return {
+        each.day: (each.high_f + each.low_f) / 2
+        for each in _days(session, county, days)
+        if each.high_f is not None and each.low_f is not None
+    }
+
+
+def list_highs(session: Session, *, county: str, days: periods.Days) -> dict[date, int]:
+    """This will give the highest temperature of each day that is known of a county."""
+    return {each.day: each.high_f for each in _days(session, county, days) if each.high_f is not None}
 
 
 def weather_facts(session: Session, *, county: str, on: date) -> dict[str, Any]:
     """This will give what the weather rules ask of a county on a day; what is not known is left out."""
-    row = models.WeatherDayRow
-    found = {
-        day.day: day
-        for day in session.scalars(
-            select(row).where(row.county == county, row.day > on - timedelta(days=_ADVISORY_DAYS), row.day <= on)
-        )
-    }
+    lately = periods.Days(on - timedelta(days=_ADVISORY_DAYS - 1), on + timedelta(days=1))
+    found = {each.day: each for each in _days(session, county, lately)}
     facts: dict[str, Any] = {}
     before, today = found.get(on - timedelta(days=1)), found.get(on)
     if before is not None and before.high_f is not None:
@@ -82,12 +78,11 @@ def weather_facts(session: Session, *, county: str, on: date) -> dict[str, Any]:
     return facts
 
 
-def list_highs(session: Session, *, county: str, days: Days) -> dict[date, int]:
-    """This will give the highest temperature of each day that is known of a county."""
+def _days(session: Session, county: str, days: periods.Days) -> Iterable[Any]:
+    """What is kept of some days, column by column: a year of a county is a few hundred rows, and none is an object."""
     row = models.WeatherDayRow
-    rows = session.execute(
-        select(row.day, row.high_f).where(
-            row.county == county, row.day >= days.starts_on, row.day < days.ends_on, row.high_f.is_not(None)
+    return session.execute(
+        select(row.day, row.high_f, row.low_f, row.forecast_high_f, row.heat_advisory).where(
+            row.county == county, row.day >= days.starts_on, row.day < days.ends_on
         )
     )
-    return {day: high for day, high in rows if high is not None}

@@ -3,8 +3,8 @@ messages it answers marked, and everybody owed the news of it. One statement, si
 """
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -80,7 +80,7 @@ class Stored:
     """What stands now: the messages' ids in order, and the facts' in the order of the news."""
 
     message_ids: Sequence[int] = ()
-    fact_ids: Sequence[int] = field(default=())
+    fact_ids: Sequence[int] = ()
 
 
 def store(
@@ -123,7 +123,7 @@ def store(
             "before": before,
             "direction": direction,
             "key": f"conversation:{conversation.id}",
-            "messages": json.dumps(list(_placed([each.values for each in messages])), default=_plain),
+            "messages": json.dumps([{"place": n, **each.values} for n, each in enumerate(messages, 1)], default=_plain),
             "choices": json.dumps(
                 [{"place": n, **choice} for n, each in enumerate(messages, 1) for choice in each.choices]
             ),
@@ -141,11 +141,6 @@ def store(
         attributes.set_committed_value(row, "status", "ANSWERED")
         attributes.set_committed_value(row, "status_at", now)
     return Stored(rows[0].message_ids, outbox.rung(session, told, rows, now=now))
-
-
-def _placed(values: Sequence[Mapping[str, Any]]) -> Iterator[dict[str, Any]]:
-    for place, each in enumerate(values, 1):
-        yield {"place": place, **each}
 
 
 def _plain(value: Any) -> str:
