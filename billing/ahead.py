@@ -11,7 +11,7 @@ import numpy as np
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
-from billing import alert_settings, catalogue, daily, models, pricing, running, runs, tariffs
+from billing import alert_models, alert_settings, catalogue, daily, pricing, running, runs, tariffs
 from billing.rating import calendar
 from core import errors, periods
 from core.accounts import queries as accounts
@@ -97,7 +97,7 @@ def _peak(session: Session, place: pricing.Place) -> dict[str, Any] | None:
 
 
 def _first(session: Session, account_id: int, kind: str, period_from: Any, data: dict[str, Any], now: datetime) -> bool:
-    row = models.AccountAlertRow
+    row = alert_models.AccountAlertRow
     made = session.execute(
         insert(row)
         .values(account_id=account_id, kind=kind, period_from=period_from, data=data, told_at=now)

@@ -8,14 +8,14 @@ from sqlalchemy import select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
-from billing import models
+from billing import alert_models
+from billing.alert_models import CHANNELS as CHANNELS
+from billing.alert_models import KINDS as KINDS
+from billing.alert_models import PEAK as PEAK
+from billing.alert_models import PROJECTED as PROJECTED
+from billing.alert_models import UNUSUAL as UNUSUAL
 from core import audit, errors, periods
-from metering import alerts
 
-UNUSUAL = alerts.KINDS
-PROJECTED, PEAK = "PROJECTED_HIGH_BILL", "PEAK_PERIOD"
-KINDS = (*UNUSUAL, PROJECTED, PEAK)
-CHANNELS = ("SMS", "WHATSAPP", "EMAIL")
 QUIET = (21, 8)  # from nine in the evening to eight in the morning, unless they say otherwise
 
 
@@ -30,7 +30,7 @@ class AlertSettings:
 
 def get_alert_settings(session: Session, *, account_id: int) -> AlertSettings:
     """This will give what an account wants; who never chose gets all unusual use, and nothing by night."""
-    row = session.get(models.AlertSettingRow, account_id)
+    row = session.get(alert_models.AlertSettingRow, account_id)
     if row is None:
         return AlertSettings(account_id, UNUSUAL, None, *QUIET)
     wanted = tuple(kind for kind in KINDS if kind in row.wanted)
@@ -39,7 +39,7 @@ def get_alert_settings(session: Session, *, account_id: int) -> AlertSettings:
 
 def list_wanting(session: Session, *, kinds: Iterable[str], after: int = 0, limit: int = 500) -> tuple[int, ...]:
     """This will list accounts that asked for one of some kinds, from after an account on."""
-    row = models.AlertSettingRow
+    row = alert_models.AlertSettingRow
     query = select(row.account_id).where(row.account_id > after, row.wanted.overlap(list(kinds)))
     return tuple(session.scalars(query.order_by(row.account_id).limit(limit)))
 
@@ -66,7 +66,7 @@ def set_alert_settings(
         "wanted": chosen, "channel": channel, "quiet_from": quiet_from, "quiet_to": quiet_to, "set_at": now,
     }  # fmt: skip
     session.execute(
-        insert(models.AlertSettingRow)
+        insert(alert_models.AlertSettingRow)
         .values(account_id=account_id, **values)
         .on_conflict_do_update(index_elements=["account_id"], set_=values)
     )

@@ -8,7 +8,7 @@ from sqlalchemy import select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
-from billing import models
+from billing import alert_models
 from core import audit, errors, money
 
 MAX_THRESHOLD = Decimal(100_000)
@@ -24,16 +24,16 @@ class BillAlert:
 
 def find_bill_alert(session: Session, *, account_id: int) -> BillAlert | None:
     """This will find the alert of an account."""
-    row = session.get(models.BillAlertRow, account_id)
+    row = session.get(alert_models.BillAlertRow, account_id)
     return None if row is None else _view(row)
 
 
 def list_bill_alerts(session: Session, *, after: int = 0, limit: int = 500) -> tuple[BillAlert, ...]:
     """This will list the alerts that are set, by account, from after an account on."""
     rows = session.scalars(
-        select(models.BillAlertRow)
-        .where(models.BillAlertRow.account_id > after)
-        .order_by(models.BillAlertRow.account_id)
+        select(alert_models.BillAlertRow)
+        .where(alert_models.BillAlertRow.account_id > after)
+        .order_by(alert_models.BillAlertRow.account_id)
         .limit(limit)
     )
     return tuple(_view(row) for row in rows)
@@ -41,7 +41,7 @@ def list_bill_alerts(session: Session, *, after: int = 0, limit: int = 500) -> t
 
 def set_bill_alert(session: Session, *, account_id: int, threshold: Decimal | None, now: datetime) -> None:
     """This will set, change or (with None) drop an account's alert. Invalid alert.threshold when it makes no sense."""
-    row = session.get(models.BillAlertRow, account_id, with_for_update=True)
+    row = session.get(alert_models.BillAlertRow, account_id, with_for_update=True)
     if threshold is None:
         if row is not None:
             session.delete(row)
@@ -58,7 +58,7 @@ def set_bill_alert(session: Session, *, account_id: int, threshold: Decimal | No
     else:
         values = {"threshold_cents": cents, "set_at": now}
         session.execute(
-            insert(models.BillAlertRow)
+            insert(alert_models.BillAlertRow)
             .values(account_id=account_id, **values)
             .on_conflict_do_update(index_elements=["account_id"], set_=values)
         )
@@ -67,7 +67,7 @@ def set_bill_alert(session: Session, *, account_id: int, threshold: Decimal | No
 
 def mark_told(session: Session, *, account_id: int, period_from: date) -> bool:
     """This will note that a period's alert was told; False when it already was (or the alert is gone)."""
-    row = session.get(models.BillAlertRow, account_id, with_for_update=True)
+    row = session.get(alert_models.BillAlertRow, account_id, with_for_update=True)
     if row is None or row.told_for == period_from:
         return False
     row.told_for = period_from
@@ -75,5 +75,5 @@ def mark_told(session: Session, *, account_id: int, period_from: date) -> bool:
     return True
 
 
-def _view(row: models.BillAlertRow) -> BillAlert:
+def _view(row: alert_models.BillAlertRow) -> BillAlert:
     return BillAlert(row.account_id, money.from_cents(row.threshold_cents), row.set_at, row.told_for)

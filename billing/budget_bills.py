@@ -3,11 +3,11 @@
 from collections.abc import Sequence
 from datetime import date, datetime
 
-from sqlalchemy import ARRAY, BigInteger, func, literal, select
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from billing import budget_models, budget_plans, budget_posting, cash_models, ledger, leveling, models, settling
-from core import periods
+from core import db, periods
 from core.accounts import queries as accounts
 
 
@@ -24,7 +24,7 @@ def level_bills(session: Session, *, bill_ids: Sequence[int], now: datetime) -> 
                bill.ends_on, plan)
         .join(plan, plan.agreement_id == bill.agreement_id)
         .where(
-            bill.id == func.any(literal(list(bill_ids), ARRAY(BigInteger))),
+            bill.id == db.any_of(bill_ids),
             plan.status == "ACTIVE",
             bill.issued_on >= plan.starts_on,
             bill.ends_on > plan.starts_on,

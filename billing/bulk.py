@@ -1,11 +1,11 @@
-"""Many rows at once: COPY on the session's own connection, and ids taken beforehand.
+"""Many rows at once: laid out by numpy for PostgreSQL's binary COPY, with ids taken beforehand.
 
-Where thousands of rows differ only in a few numbers, they are laid out as PostgreSQL's binary COPY rows by numpy
-(`Layout`): no Python object per row, and nothing for the server to parse.
+Where thousands of rows differ only in a few numbers, `Layout` makes them all at once: no Python object per row, and
+nothing for the server to parse. `db.copy_laid_out` sends them.
 """
 
 import struct
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import date, datetime, timedelta
 from typing import Any, TypeVar
 
@@ -14,38 +14,13 @@ from numpy.typing import NDArray
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
-from core import periods
+from core import db, periods
 
 Item = TypeVar("Item")
 Ints = NDArray[np.int64]
 Octets = NDArray[np.uint8]
 
-HEADER = b"PGCOPY\n\xff\r\n\0" + struct.pack(">ii", 0, 0)
-TRAILER = struct.pack(">h", -1)
-_DAY_ZERO = date(2000, 1, 1)
 _INT8_OID, _TEXT_OID = 20, 25
-
-
-def copy(session: Session, table: str, columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
-    """This will COPY rows into a table inside the session's transaction."""
-    session.flush()
-    connection = session.connection().connection.driver_connection
-    statement = f"COPY {table} ({', '.join(columns)}) FROM STDIN"
-    with connection.cursor() as cursor, cursor.copy(statement) as out:  # type: ignore[union-attr]
-        for row in rows:
-            out.write_row(row)
-
-
-def copy_laid_out(session: Session, table: str, columns: Sequence[str], blocks: Iterable[Octets]) -> None:
-    """This will COPY rows that `Layout` made, block by block."""
-    session.flush()
-    connection = session.connection().connection.driver_connection
-    statement = f"COPY {table} ({', '.join(columns)}) FROM STDIN (FORMAT binary)"
-    with connection.cursor() as cursor, cursor.copy(statement) as out:  # type: ignore[union-attr]
-        out.write(HEADER)
-        for block in blocks:
-            out.write(block.tobytes())
-        out.write(TRAILER)
 
 
 def take_ids(session: Session, table: str, count: int) -> Ints:
@@ -128,12 +103,7 @@ def bools(values: NDArray[np.bool_]) -> Octets:
 
 
 def day(value: date) -> bytes:
-    return struct.pack(">i", day_number(value))
-
-
-def day_number(value: date) -> int:
-    """This will number a day as the server does."""
-    return (value - _DAY_ZERO).days
+    return struct.pack(">i", db.day_number(value))
 
 
 def int4s(values: NDArray[np.integer[Any]]) -> Octets:
@@ -142,7 +112,7 @@ def int4s(values: NDArray[np.integer[Any]]) -> Octets:
 
 
 def instant(value: datetime) -> bytes:
-    since = periods.aware(value) - periods.midnight(_DAY_ZERO, "UTC")
+    since = periods.aware(value) - periods.midnight(db.EPOCH, "UTC")
     return int8(since // timedelta(microseconds=1))
 
 

@@ -12,12 +12,12 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from sqlalchemy import ARRAY, BigInteger, func, literal, select
+from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from billing import bulk, models, rating, tariffs
 from billing.rating import export
-from core import periods
+from core import db, periods
 from metering import queries as metering
 
 Ints = NDArray[np.int64]
@@ -76,10 +76,9 @@ def final(segments: Sequence[rating.Segment]) -> tuple[rating.Segment, ...]:
 
 def write(session: Session, rated: Iterable[tuple[rating.Rated, Ints, Ints]]) -> None:
     """This will keep what bills hand on: for each batch what was rated, the rows that were written, and their ids."""
-    session.flush()
     found = [row for one, rows, ids in rated if _hands_on(one) for row in _rows(one, rows, ids)]
     if found:
-        bulk.copy(session, "bill_carried", COLUMNS, found)
+        db.copy(session, "bill_carried", COLUMNS, found)
 
 
 def followers(session: Session, *, bill_id: int, instead_of: int) -> tuple[int, ...]:
@@ -162,7 +161,7 @@ def _state(
     found = session.execute(
         select(bill.agreement_id, bill.status, row)
         .outerjoin(row, row.bill_id == bill.id)
-        .where(bill.agreement_id == _any(agreement_ids), bill.ends_on == days.starts_on)
+        .where(bill.agreement_id == db.any_of(agreement_ids.tolist()), bill.ends_on == days.starts_on)
         .order_by(bill.agreement_id, bill.version)
     ).all()
     count = len(agreement_ids)
@@ -203,14 +202,10 @@ def _year_to_date(session: Session, agreement_ids: Ints, days: periods.Days) -> 
             select(bill.agreement_id, func.sum(row.minimum_cents))
             .join(row, row.bill_id == bill.id)
             .where(
-                bill.agreement_id == _any(agreement_ids), bill.status != "CANCELLED",
+                bill.agreement_id == db.any_of(agreement_ids.tolist()), bill.status != "CANCELLED",
                 bill.starts_on >= date(days.starts_on.year, 1, 1), bill.starts_on < days.starts_on,
             )
             .group_by(bill.agreement_id)
         ).tuples()
     )  # fmt: skip
     return np.array([int(sums.get(agreement_id, 0)) for agreement_id in agreement_ids.tolist()], dtype=np.int64)
-
-
-def _any(ids: Ints) -> Any:
-    return func.any(literal(ids.tolist(), ARRAY(BigInteger)))

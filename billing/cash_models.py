@@ -78,9 +78,8 @@ class RefundRow(db.Base):
     decided_by: Mapped[str | None]
     decided_at: Mapped[datetime | None]
     sent_at: Mapped[datetime | None]  # since then it may have gone, whatever answer we had
-    gateway_refund_id: Mapped[
-        str | None
-    ]  # the gateway took it: DONE, FAILED when it came back, or not yet in the books
+    # the gateway took it: DONE, FAILED when it came back, or not yet in the books
+    gateway_refund_id: Mapped[str | None]
     failure_code: Mapped[str | None]
 
 

@@ -99,7 +99,7 @@ def _groups(
     due = None
     if release:
         places = {a.jurisdiction: rules.due_on(a.jurisdiction, release.issued_on) for a in alike}
-        due = np.array([bulk.day_number(places[a.jurisdiction]) for a in alike])
+        due = np.array([db.day_number(places[a.jurisdiction]) for a in alike])
     term_of = np.full(len(ids), -1)
     term_lists = tariffs.list_terms_alike(session, agreement_ids=agreement_ids, days=back)
     for number, (_, own) in enumerate(term_lists):
@@ -335,10 +335,10 @@ def _write(
     own = np.split(ids, np.cumsum([len(form.rows) for _, form in formed])[:-1])
     # before the bills: once issued, nothing may say what a bill hands on
     carried.write(session, ((b.rated, f.rows, some) for (b, f), some in zip(formed, own, strict=True)))
-    bulk.copy_laid_out(
+    db.copy_laid_out(
         session, "bill", records.BILL_COLUMNS,
         (
-            block
+            block.tobytes()
             for (b, f), form_id, some in zip(formed, form_ids, own, strict=True)
             for block in records.bills(b, f, form_id, some, made)
         ),

@@ -20,6 +20,8 @@ _DISPUTES = ("payment.disputed", "payment.dispute_won", "payment.dispute_lost")
 _AFTERWARDS = ("payment.refunded", "refund.sent", "refund.failed", *_DISPUTES)
 _WAITING = ("UNKNOWN_PAYMENT", "EARLY")  # looked at again when something else of the same payment has been applied
 
+_KEPT = ("reference", "dispute", "last4", "gateway_customer", "refund", "gateway_refund")  # of an event's metadata
+
 
 def settle_gateway_event(hub: Hub, event: ports.GatewayEvent) -> str:
     """This will apply what the gateway tells us, once. Gives APPLIED, STALE, PARKED or DUPLICATE.
@@ -123,10 +125,8 @@ def _apply(session: Session, gateway: str, event: ports.GatewayEvent, currency: 
         return "PARKED", "KIND"
     before = (known.status, known.told_at) if known else None
     if known and known.status == "DISPUTED" and status == "FAILED":
-        return (
-            "PARKED",
-            "EARLY",
-        )  # the bank cannot return what it holds in dispute: that has ended, and we hear it later
+        # the bank cannot return what it holds in dispute: that has ended, and we hear it later
+        return "PARKED", "EARLY"
     if known and known.amount_cents != money.cents(event.amount):
         return "PARKED", "AMOUNT"  # same name, another amount: not for a machine to settle
     after = payments.record_payment(
@@ -230,12 +230,7 @@ def _payload(event: ports.GatewayEvent) -> dict[str, Any]:
         "currency": event.currency,
         "method": event.method,
         "failure_code": event.failure_code,
-        "reference": event.metadata.get("reference"),
-        "dispute": event.metadata.get("dispute"),
-        "last4": event.metadata.get("last4"),
-        "gateway_customer": event.metadata.get("gateway_customer"),
-        "refund": event.metadata.get("refund"),
-        "gateway_refund": event.metadata.get("gateway_refund"),
+        **{name: event.metadata.get(name) for name in _KEPT},
         "at": event.at.isoformat() if event.at else None,
     }
 
@@ -243,14 +238,13 @@ def _payload(event: ports.GatewayEvent) -> dict[str, Any]:
 def _event(row: models.PaymentEventRow) -> ports.GatewayEvent:
     """The news as it was told, from what is kept of it."""
     kept = row.payload
-    names = ("reference", "dispute", "last4", "gateway_customer", "refund", "gateway_refund")
     return ports.GatewayEvent(
         event_id=row.event_id,
         kind=row.kind,
         external_id=row.external_id,
         amount=money.parse(kept["amount"]),
         currency=kept["currency"],
-        metadata={name: kept[name] for name in names if kept.get(name)},
+        metadata={name: kept[name] for name in _KEPT if kept.get(name)},
         method=kept.get("method"),
         failure_code=kept.get("failure_code"),
         at=datetime.fromisoformat(kept["at"]) if kept.get("at") else None,

@@ -122,7 +122,7 @@ def post_bills(session: Session, *, owed: Owed, effective_on: date, now: datetim
     """
     first_open = periods_open.hold_open(session)
     booked_on = first_open if first_open and effective_on < first_open else None
-    sides = {RECEIVABLE: owed.total_cents, REVENUE: owed.tax_cents - owed.total_cents, TAX_PAYABLE: -owed.tax_cents}
+    sides = _sides(owed)
     entered = np.stack([cents != 0 for cents in sides.values()], axis=1)
     digits = np.char.str_len(owed.bill_ids.astype("U20"))
     blocks = []
@@ -133,15 +133,21 @@ def post_bills(session: Session, *, owed: Owed, effective_on: date, now: datetim
         for width in np.unique(digits):
             rows = np.flatnonzero((entered == pattern).all(axis=1) & (digits == width))
             if len(rows):
-                blocks.append(_journals(owed.only(rows), codes, int(width), effective_on, booked_on, now))
-    bulk.copy_laid_out(session, "ledger_journal", _JOURNAL, blocks)
+                laid = _journals(owed.only(rows), codes, int(width), effective_on, booked_on, now)
+                blocks.append(laid.tobytes())
+    db.copy_laid_out(session, "ledger_journal", _JOURNAL, blocks)
+
+
+def _sides(owed: Owed) -> dict[str, Ints]:
+    """What a bill enters on each ledger account."""
+    return {RECEIVABLE: owed.total_cents, REVENUE: owed.tax_cents - owed.total_cents, TAX_PAYABLE: -owed.tax_cents}
 
 
 def _journals(
     owed: Owed, codes: Sequence[str], width: int, effective_on: date, booked_on: date | None, now: datetime
 ) -> bulk.Octets:
     """Journals with entries on the same ledger accounts and ids of the same length, laid out."""
-    sides = {RECEIVABLE: owed.total_cents, REVENUE: owed.tax_cents - owed.total_cents, TAX_PAYABLE: -owed.tax_cents}
+    sides = _sides(owed)
     head = np.frombuffer(b"bill:", dtype=np.uint8)
     keys = np.concatenate(
         [np.broadcast_to(head, (len(owed.bill_ids), len(head))), bulk.digits(owed.bill_ids, width)], axis=1

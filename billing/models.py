@@ -17,7 +17,6 @@ from sqlalchemy import (
     Index,
     MetaData,
     Numeric,
-    SmallInteger,
     Table,
     Text,
     UniqueConstraint,
@@ -645,55 +644,6 @@ class DunningStepRow(db.Base):
     actor: Mapped[str]
     taken_at: Mapped[datetime]
     proven_at: Mapped[datetime | None]
-
-
-class BillAlertRow(db.Base):
-    """A customer wants to hear when the running bill is on its way past an amount; told once in a bill period."""
-
-    __tablename__ = "bill_alert"
-    __table_args__ = (CheckConstraint("threshold_cents > 0", name="threshold"),)
-
-    account_id: Mapped[int] = mapped_column(ForeignKey("account.id"), primary_key=True)
-    threshold_cents: Mapped[int]
-    set_at: Mapped[datetime]
-    told_for: Mapped[date | None]  # the first day of the bill period it was last told for
-
-
-class AlertSettingRow(db.Base):
-    """Which alerts an account wants, where, and when not to be disturbed; without a row the usual ones, by day."""
-
-    __tablename__ = "alert_setting"
-    __table_args__ = (
-        CheckConstraint(
-            "wanted <@ ARRAY['SPIKE', 'HIGH_DAY', 'STEP_UP', 'NIGHT_BASE', 'DRIFT_UP', 'LEAK', 'FLAT', 'ZERO', "
-            "'DEAD_METER', 'PROJECTED_HIGH_BILL', 'PEAK_PERIOD']",
-            name="wanted",
-        ),
-        CheckConstraint("channel IN ('SMS', 'WHATSAPP', 'EMAIL')", name="channel"),
-        CheckConstraint("quiet_from BETWEEN 0 AND 23 AND quiet_to BETWEEN 0 AND 23", name="quiet"),
-    )
-
-    account_id: Mapped[int] = mapped_column(ForeignKey("account.id"), primary_key=True)
-    wanted: Mapped[list[str]] = mapped_column(ARRAY(Text))
-    channel: Mapped[str | None]
-    quiet_from: Mapped[int] = mapped_column(
-        SmallInteger
-    )  # the hour from which it is quiet; the same as `quiet_to`: never
-    quiet_to: Mapped[int] = mapped_column(SmallInteger)
-    set_at: Mapped[datetime]
-
-
-class AccountAlertRow(db.Base):
-    """An alert about the running bill or the dear hours, told once for a period."""
-
-    __tablename__ = "account_alert"
-    __table_args__ = (CheckConstraint("kind IN ('PROJECTED_HIGH_BILL', 'PEAK_PERIOD')", name="kind"),)
-
-    account_id: Mapped[int] = mapped_column(ForeignKey("account.id"), primary_key=True)
-    kind: Mapped[str] = mapped_column(primary_key=True)
-    period_from: Mapped[date] = mapped_column(primary_key=True)
-    data: Mapped[dict[str, Any]]
-    told_at: Mapped[datetime]
 
 
 class BillingRequestRow(db.Base):

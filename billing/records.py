@@ -26,7 +26,7 @@ BILL_COLUMNS = (
 @dataclass(frozen=True)
 class Batch:
     """n bills of one period under one set of terms, rated together. Arrays are [n]; `struck` is [n, checks], `hashes`
-    [n, 32]. `due` are the days (as `bulk.day_number` has them) on which they are due when they go out at once.
+    [n, 32]. `due` are the days (as `db.day_number` has them) on which they are due when they go out at once.
     """
 
     starts_on: date

@@ -53,7 +53,6 @@ def price(session: Session, *, agreement: accounts.Agreement, days: periods.Days
     free = runs.exempt_of(own, [agreement])
     history = chunks.demand_history(session, np.array([agreement.id]), days, segments)
     used, state, year = reads.usage, None, None
-    hashes = chunks.digests(days, own, free, used.wh)
     if carried.needs(segments):
         ids, points = np.array([agreement.id]), np.array([agreement.service_point_id])
         brought = carried.bring(session, agreement_ids=ids, points=points, days=days, segments=segments, used=used)
@@ -62,6 +61,8 @@ def price(session: Session, *, agreement: accounts.Agreement, days: periods.Days
         segments = carried.final(segments) if agreement.ends_on == days.ends_on else segments
         used, state, year = brought.usage, brought.state, brought.year_to_date
         hashes = brought.mixed(chunks.digests(days, own, free, used.wh))
+    else:
+        hashes = chunks.digests(days, own, free, used.wh)
     rated = rating.rate_segments(segments, used, history=history, exempt=free, state=state, year_to_date=year)
     return Priced(
         agreement=agreement,
@@ -125,7 +126,6 @@ def draft(
             input_hash=priced.input_hash, rated_at=now,
         )
     )  # fmt: skip
-    session.flush()
     carried.write(session, [(priced.rated, np.array([0]), np.array([bill_id]))])
     session.flush()
     return bill_id

@@ -15,6 +15,7 @@ PACKAGES = (
     "billing.models",
     "billing.cash_models",
     "billing.correction_models",
+    "billing.alert_models",
     "billing.budget_models",
     "crm_sync.models",
 )

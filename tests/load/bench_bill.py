@@ -209,7 +209,7 @@ def _copy_reads(url: str, n: int, minutes: int) -> None:
             with cursor.copy(
                 "COPY read_day (meter_id, day, version, wh, quality, recorded_at) FROM STDIN (FORMAT binary)"
             ) as sent:
-                sent.write(bulk.HEADER)
+                sent.write(db.COPY_HEADER)
                 for at in range(0, n, len(out)):
                     count = min(len(out), n - at)
                     with turn:
@@ -218,7 +218,7 @@ def _copy_reads(url: str, n: int, minutes: int) -> None:
                         out["wh"][:count] = pool[shape[some], number] * size[some, None] >> 8
                         piece = out[:count].tobytes()
                     sent.write(piece)
-                sent.write(bulk.TRAILER)
+                sent.write(db.COPY_TRAILER)
 
     with ThreadPoolExecutor(2) as both:
         list(both.map(one, range(len(days))))
