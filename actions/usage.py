@@ -9,7 +9,6 @@ from actions import forms, frame, menu, usage_alerts
 from billing import alerts
 from billing import queries as billing
 from core import errors, periods
-from core.accounts import operations as keeping
 from core.accounts import queries as accounts
 from metering import insight, picture_links, similar_homes, views
 from metering import operations as metering_work
@@ -296,22 +295,11 @@ class SubmitAlerts(forms.Submit):
 
     def submit(self, ask: frame.Ask) -> None:
         account = ask.account()
-        contact = usage_alerts.contact(ask, account.customer_id)
-        if contact is None:
-            raise errors.Refused("alert.no_contact")
+        reached = usage_alerts.reach(ask, account.customer_id)
         threshold = Decimal(str(ask.slot("alert_threshold")))
         alerts.set_bill_alert(ask.session, account_id=account.id, threshold=threshold, now=ask.now)
-        keeping.record_consent(
-            ask.session,
-            contact_value=contact[1],
-            customer_id=account.customer_id,
-            channel=contact[0],
-            purpose="ALERTS",
-            granted=True,
-            source=f"conversation:{ask.speaker.conversation_id}",
-            now=ask.now,
-        )
-        ask.say("usage.alert_set", choices=menu.wishes("usage_forecast"), threshold=threshold, channel=contact[0])
+        usage_alerts.consent(ask, account.customer_id, reached)
+        ask.say("usage.alert_set", choices=menu.wishes("usage_forecast"), threshold=threshold, channel=reached[0])
 
 
 def round_amounts(likely: Decimal | None) -> tuple[int, ...]:

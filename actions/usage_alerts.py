@@ -66,9 +66,7 @@ def turn(ask: frame.Ask, account: accounts.Account, *, on: bool) -> None:
     """This will turn alerts of unusual use on, with the yes to being told, or off."""
     wants = alert_settings.get_alert_settings(ask.session, account_id=account.id)
     ahead = tuple(kind for kind in wants.wanted if kind not in alert_settings.UNUSUAL)
-    reached = contact(ask, account.customer_id) if on else None
-    if on and reached is None:
-        raise errors.Refused("alert.no_contact")
+    reached = reach(ask, account.customer_id) if on else None
     alert_settings.set_alert_settings(
         ask.session,
         account_id=account.id,
@@ -79,16 +77,7 @@ def turn(ask: frame.Ask, account: accounts.Account, *, on: bool) -> None:
         now=ask.now,
     )
     if reached is not None:
-        keeping.record_consent(
-            ask.session,
-            contact_value=reached[1],
-            customer_id=account.customer_id,
-            channel=reached[0],
-            purpose="ALERTS",
-            granted=True,
-            source=f"conversation:{ask.speaker.conversation_id}",
-            now=ask.now,
-        )
+        consent(ask, account.customer_id, reached)
     ask.say("usage.alerts_turned", choices=menu.wishes("view_usage"), on=on, channel=reached[0] if reached else None)
 
 
@@ -103,6 +92,28 @@ def contact(ask: frame.Ask, customer_id: int) -> tuple[str, str] | None:
             ):
                 return channel, point.value
     return None
+
+
+def reach(ask: frame.Ask, customer_id: int) -> tuple[str, str]:
+    """This will choose where alerts go; Refused alert.no_contact where there is nothing to choose from."""
+    chosen = contact(ask, customer_id)
+    if chosen is None:
+        raise errors.Refused("alert.no_contact")
+    return chosen
+
+
+def consent(ask: frame.Ask, customer_id: int, reached: tuple[str, str]) -> None:
+    """This will write down the yes to being told there."""
+    keeping.record_consent(
+        ask.session,
+        contact_value=reached[1],
+        customer_id=customer_id,
+        channel=reached[0],
+        purpose="ALERTS",
+        granted=True,
+        source=f"conversation:{ask.speaker.conversation_id}",
+        now=ask.now,
+    )
 
 
 def _on(wants: alert_settings.AlertSettings) -> bool:

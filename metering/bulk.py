@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
-from core import errors
+from core import db, errors
 from metering import blocks, copying
 from metering.quality import Quality
 
@@ -55,7 +55,7 @@ def _pieces(
 ) -> Iterator[bytes]:
     """A meter's days stand together: one customer's month is a few pages then."""
     days = wh.shape[1] // per_day
-    numbers = copying.number(day_from) + np.arange(days)
+    numbers = db.day_number(day_from) + np.arange(days)
     each = max(1, _CHUNK_BYTES // max(1, days * (per_day * 5 + 64)))
     for start in range(0, len(meter_ids), each):
         part = slice(start, start + each)

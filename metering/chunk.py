@@ -13,7 +13,7 @@ import numpy as np
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
-from core import periods
+from core import db, periods
 from core.accounts import queries as accounts
 from metering import copying, dials, gathering, merging, quality, recording, settling, storing
 from metering.formats import told
@@ -371,7 +371,7 @@ def _unreadable(work: _Work, lost: told.Unreadable, before: int) -> None:
 def _finish(session: Session, work: _Work, meter_ids: Ints, points: Ints) -> None:
     if work.exceptions:
         columns = ("meter_id", "batch_id", "code", "starts_at", "data", "recorded_at")
-        copying.copy_rows(session, "read_exception", columns, work.exceptions)
+        db.copy(session, "read_exception", columns, work.exceptions)
     if not any(len(each[0]) for each in work.settled):
         return
     ids, begins, ends, late = (np.concatenate([each[column] for each in work.settled]) for column in range(4))

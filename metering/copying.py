@@ -1,50 +1,28 @@
 """PostgreSQL's binary COPY, laid out by numpy: day rows are of one width, so none is made one by one."""
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from datetime import date, datetime, timedelta
 from typing import Any
 
 import numpy as np
 from sqlalchemy.orm import Session
 
+from core import db
 from metering import blocks
 from metering.views import Codes, Ints
 
-EPOCH = date(2000, 1, 1)  # PostgreSQL counts days and microseconds from here
-_HEADER = b"PGCOPY\n\xff\r\n\0" + bytes(8)
-_TRAILER = b"\xff\xff"
-_COLUMNS = "meter_id, day, version, wh, quality, recorded_at"
-
-
-def number(day: date) -> int:
-    """This will give a day as PostgreSQL counts it."""
-    return (day - EPOCH).days
+_COLUMNS = ("meter_id", "day", "version", "wh", "quality", "recorded_at")
 
 
 def day(count: int) -> date:
     """This will give the day of a number."""
-    return EPOCH + timedelta(days=count)
+    return db.EPOCH + timedelta(days=count)
 
 
 def copy_days(session: Session, blocks_of_rows: Iterable[bytes]) -> None:
     """This will COPY rows that `day_rows` laid out into read_day; a day that is there is an integrity error."""
-    session.flush()
-    raw: Any = session.connection().connection.driver_connection
-    with raw.cursor() as cursor, cursor.copy(f"COPY read_day ({_COLUMNS}) FROM STDIN (FORMAT BINARY)") as copy:
-        copy.write(_HEADER)
-        for piece in blocks_of_rows:
-            copy.write(piece)
-        copy.write(_TRAILER)
-
-
-def copy_rows(session: Session, table: str, columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
-    """This will COPY rows of any kind; values as psycopg writes them."""
-    session.flush()
-    raw: Any = session.connection().connection.driver_connection
-    with raw.cursor() as cursor, cursor.copy(f"COPY {table} ({', '.join(columns)}) FROM STDIN") as copy:
-        for row in rows:
-            copy.write_row(row)
+    db.copy_laid_out(session, "read_day", _COLUMNS, blocks_of_rows)
 
 
 def json_of(value: Mapping[str, Any]) -> str:
@@ -58,8 +36,13 @@ def sayable(text: str) -> str:
 
 
 def array(numbers: Ints) -> str:
-    """This will write whole numbers as PostgreSQL writes an array: one text, not a value each."""
+    """This will write whole numbers, of whichever length the statement says, as PostgreSQL writes an array."""
     return "{" + ",".join(map(str, numbers.tolist())) + "}"
+
+
+def keys(meter_ids: Ints, days: Ints) -> Ints:
+    """This will give one number for each meter and numbered day, in their order; good until the year 2273."""
+    return meter_ids * 100_000 + days
 
 
 def day_rows(meter_ids: Ints, days: Ints, wh: Ints, codes: Codes, recorded_at: datetime) -> bytes:
@@ -72,7 +55,7 @@ def day_rows(meter_ids: Ints, days: Ints, wh: Ints, codes: Codes, recorded_at: d
     out["version_length"], out["version"] = 4, 1
     out["wh_length"], out["wh"] = per_day * 4, wh
     out["quality_length"], out["quality"] = per_day, codes
-    since = recorded_at - blocks.day_start(EPOCH)
+    since = recorded_at - blocks.day_start(db.EPOCH)
     out["recorded_length"], out["recorded"] = 8, since // timedelta(microseconds=1)
     return out.tobytes()
 

@@ -16,6 +16,7 @@ from sqlalchemy.orm import Session
 
 from core import periods
 from metering import estimation, merging, plausibility
+from metering.plausibility import used as used
 from metering.quality import Quality
 from metering.views import Ints, Meter
 
@@ -87,12 +88,6 @@ class Recorded:
 
     fates: tuple[str | None, ...]
     shares: tuple[Share, ...]
-
-
-def used(previous: Decimal, value: Decimal, *, digits: int, multiplier: Decimal) -> int:
-    """This will give the Wh between two readings; a value below the one before means that the dial turned over."""
-    units = value - previous + (Decimal(10) ** digits if value < previous else 0)
-    return int(units * multiplier * 1000)
 
 
 def fault(shown: Shown, before: Sequence[tuple[datetime, Decimal]]) -> str | None:

@@ -10,7 +10,8 @@ from sqlalchemy.orm import Session
 
 from core import outbox
 from metering import blocks, models, originals, quality
-from metering.originals import Cause, Codes, Ints, Mask, Method
+from metering.originals import Cause, Mask, Method
+from metering.views import Codes, Ints
 
 VALIDATION = "validation"
 ESTIMATION = "estimation"

@@ -237,7 +237,7 @@ def _fill_some(hub: Hub, holes: list[tuple[int, int, date]]) -> int:
         for meter_id, point, day in holes:
             by_meter[meter_id, point].append(day)
         for (meter_id, point), days in sorted(by_meter.items()):
-            meter = next(m for m in queries.list_meters(session, service_point_id=point) if m.id == meter_id)
+            meter = queries.get_meter(session, meter_id=meter_id)
             place = accounts.get_service_point(session, service_point_id=point, on=days[0])
             if not place.connected:
                 continue  # nothing is read because nothing is taken

@@ -6,6 +6,7 @@ from datetime import UTC, date, datetime
 
 import numpy as np
 
+from core import db
 from metering import blocks, copying, merging, quality
 from metering.merging import Bools
 from metering.quality import Quality
@@ -64,7 +65,7 @@ def instant(count: int) -> datetime:
 
 def midnight(day: date) -> int:
     """This will give the start of a UTC day in seconds since 2000."""
-    return copying.number(day) * _DAY
+    return db.day_number(day) * _DAY
 
 
 def newest(keys: Ints, values: Ints) -> tuple[Ints, Ints]:
@@ -115,13 +116,13 @@ def _whole_days(meter_ids: Ints, days: Ints, wh: Ints, codes: Codes, run: Ints, 
 
 
 def _are_once(meter_ids: Ints, days: Ints) -> bool:
-    keys = np.sort(meter_ids * 100_000 + days)
+    keys = np.sort(copying.keys(meter_ids, days))
     return bool((keys[1:] != keys[:-1]).all())
 
 
 def _once(meter_ids: Ints, days: Ints) -> tuple[Ints, Ints, Ints]:
     """Each pair once, and for every pair given which one it is; in the order given when there is none twice."""
-    keys = meter_ids * 100_000 + days
+    keys = copying.keys(meter_ids, days)
     once, row = np.unique(keys, return_inverse=True)
     if len(once) == len(keys):
         return meter_ids, days, np.arange(len(keys))

@@ -33,12 +33,10 @@ def trial(path: Path, said: mapping.Columns | None, whose: Whose, progress: Prog
     """This will say what would become of a file. Invalid ``file.unreadable`` where it cannot be opened."""
     judge = import_trial.Trial()
     with _open(path) as stream:
-        names = _Names(whose)
         read = 0
-        for part in reader.parts(stream, said):
-            for item in part.told:
-                read += judge.add(names.named(item), part.name)
-                progress(read)
+        for item, part in _told(stream, said, whose):
+            read += judge.add(item, part)
+            progress(read)
     return judge.finish()
 
 

@@ -16,7 +16,7 @@ from sqlalchemy.orm import Session
 from core import log, outbox
 from core.accounts import queries as accounts
 from core.hub import Hub
-from metering import blocks, editing, estimating, findings, queries, surroundings
+from metering import blocks, editing, estimating, estimation, findings, queries, surroundings
 from metering.originals import Cause, Method
 from metering.quality import MISSING_WH, Quality
 from metering.validation import judging
@@ -131,18 +131,15 @@ def _replace(session: Session, batch: surroundings.Batch, n: int, cause: Any, no
 
 def _estimate(session: Session, taken: Sequence[tuple[int, date, int, datetime, datetime]], now: datetime) -> None:
     for meter_id, day, point, start, end in taken:
-        meter = next(m for m in queries.list_meters(session, service_point_id=point) if m.id == meter_id)
+        meter = queries.get_meter(session, meter_id=meter_id)
         zone = accounts.get_service_point(session, service_point_id=point, on=day).timezone
         if end <= now:
             estimating.fill(session, meter=meter, starts_at=start, ends_at=end, timezone=zone, now=now)
 
 
 def _spans(cause: Any, minutes: int, day: date) -> list[tuple[datetime, datetime]]:
-    edges = np.flatnonzero(np.diff((cause > Cause.NONE).astype(np.int8), prepend=0, append=0))
     start, step = blocks.day_start(day), timedelta(minutes=minutes)
-    return [
-        (start + int(a) * step, start + int(b) * step) for a, b in zip(edges[::2], edges[1::2], strict=True)
-    ]  # fmt: skip
+    return [(start + a * step, start + b * step) for a, b in estimation.runs(cause > Cause.NONE)]
 
 
 def _gaps_closed(judged: Sequence[findings.Judged]) -> dict[int, list[date]]:

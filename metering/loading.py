@@ -26,6 +26,7 @@ logger = log.get(__name__)
 
 CHUNK_READS = 480_000  # 20,000 meters' day of hours; about 100 MB while it is being stored, the next one read meanwhile
 _CHUNK_ITEMS = 60_000
+_DAY = timedelta(days=1)
 _TRIES = 4
 _BROKEN_BY_OTHERS = frozenset({"40P01", "40001", "55P03"})  # deadlock, serialization, a lock that was not to be had
 
@@ -108,10 +109,8 @@ def _make_months(hub: Hub, items: list[told.Told], done: set[date], now: datetim
     today = periods.aware(now).date()
     wanted: set[date] = set()
     for starts_at, minutes in _spans(items):
-        month = periods.month_of(starts_at.date())
-        while month.starts_on <= (starts_at + timedelta(minutes=minutes)).date():
-            wanted.add(month.starts_on)
-            month = periods.month_of(month.ends_on)
+        last = (starts_at + timedelta(minutes=minutes)).date()
+        wanted |= {month.starts_on for month in periods.months(periods.Days(starts_at.date(), last + _DAY))}
     new = {month for month in wanted - done if partitions.within_reach(month, today)}
     if not new:
         return

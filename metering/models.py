@@ -28,7 +28,7 @@ from sqlalchemy.dialects.postgresql import ExcludeConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
 from core import db
-from metering import ddl
+from metering import alerts, ddl
 
 NEVER = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -231,7 +231,7 @@ class SubmittedReadingRow(db.Base):
     submitted_at: Mapped[datetime]
 
 
-ALERT_KINDS = "'SPIKE', 'HIGH_DAY', 'STEP_UP', 'NIGHT_BASE', 'DRIFT_UP', 'LEAK', 'FLAT', 'ZERO', 'DEAD_METER'"
+_ALERT_KINDS = ", ".join(f"'{kind}'" for kind in alerts.KINDS)
 
 
 class SimilarHomesRow(db.Base):
@@ -261,7 +261,7 @@ class UsageAlertRow(db.Base):
 
     __tablename__ = "usage_alert"
     __table_args__ = (
-        CheckConstraint(f"kind IN ({ALERT_KINDS})", name="kind"),
+        CheckConstraint(f"kind IN ({_ALERT_KINDS})", name="kind"),
         CheckConstraint("ends_at > starts_at", name="ends_at"),
         CheckConstraint("closed_at IS NULL OR closed_at >= starts_at", name="closed_at"),
         CheckConstraint("feedback IN ('OURS', 'PROBLEM')", name="feedback"),
@@ -293,7 +293,7 @@ class AlertPatienceRow(db.Base):
 
     __tablename__ = "alert_patience"
     __table_args__ = (
-        CheckConstraint(f"kind IN ({ALERT_KINDS})", name="kind"),
+        CheckConstraint(f"kind IN ({_ALERT_KINDS})", name="kind"),
         CheckConstraint("patience > 1 AND patience <= 2", name="patience"),
     )
 

@@ -13,9 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from metering import blocks, quality
+from metering.views import Codes, Ints
 
-Ints = NDArray[np.int64]
-Codes = NDArray[np.uint8]
 Mask = NDArray[np.bool_]
 
 

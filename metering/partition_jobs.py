@@ -18,7 +18,7 @@ def make_ahead(hub: Hub) -> None:
     """
     today = periods.aware(hub.now()).date()
     first = periods.month_of(today - timedelta(days=28)).starts_on
-    wanted = {periods.month_of(periods.add_months(first, n)) for n in range(AHEAD + 2)}
+    wanted = set(periods.months(periods.Days(first, periods.add_months(first, AHEAD + 2))))
     with hub.transaction() as session:
         wanted |= set(partitions.list_strays(session, today=today))
     for month in sorted(wanted):

@@ -44,12 +44,7 @@ def make_months(session: Session, *, days: periods.Days) -> int:
     Waits at most five seconds for those who write, then lets the database's error through: days without a month
     are kept in the default partition meanwhile.
     """
-    wanted = []
-    month = periods.month_of(days.starts_on)
-    while month.starts_on < days.ends_on:
-        wanted.append(month)
-        month = periods.month_of(month.ends_on)
-    made = 0
+    wanted, made = periods.months(days), 0
     for table in TABLES:
         there = _months(session, table)
         for each in [month for month in wanted if month not in there]:

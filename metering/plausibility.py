@@ -41,6 +41,12 @@ def parse(text: str, digits: int) -> tuple[Decimal | None, str | None]:
     return Decimal(whole), None
 
 
+def used(previous: Decimal, value: Decimal, *, digits: int, multiplier: Decimal) -> int:
+    """This will give the Wh between two readings; a value below the one before means that the dial turned over."""
+    units = value - previous + (Decimal(10) ** digits if value < previous else 0)
+    return int(units * multiplier * 1000)
+
+
 def judge(
     value: Decimal,
     *,
@@ -57,8 +63,7 @@ def judge(
     if previous is None:
         return Judgement("ACCEPTED", None, value, None)
     turns = value < previous
-    used = value - previous + (Decimal(10) ** digits if turns else 0)
-    wh = int(used * multiplier * 1000)
+    wh = used(previous, value, digits=digits, multiplier=multiplier)
     usual = Decimal(daily_wh if daily_wh else FREE_WH_PER_DAY)
     span = Decimal(str(max(days, 1.0)))
     bound = max(usual * _GENEROUS, Decimal(FREE_WH_PER_DAY)) * span

@@ -104,6 +104,14 @@ def find_meter(session: Session, *, service_point_id: int, direction: str = "DEL
     return None if row is None else meter_of(row)
 
 
+def get_meter(session: Session, *, meter_id: int) -> Meter:
+    """This will give a meter; NotFound meter.unknown."""
+    row = session.get(models.MeterRow, meter_id)
+    if row is None:
+        raise errors.NotFound("meter.unknown", meter_id=meter_id)
+    return meter_of(row)
+
+
 def find_meter_by_number(session: Session, *, number: str, direction: str = "DELIVERED") -> Meter | None:
     """This will find a meter by what is printed on it; one that counts both ways by the way as well."""
     wanted = (models.MeterRow.number == number, models.MeterRow.direction == direction)

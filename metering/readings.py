@@ -64,9 +64,7 @@ def review_reading(
     if row.status != "CHECK":
         return _view(row)
     if accept:
-        meter = next(
-            m for m in queries.list_meters(session, service_point_id=row.service_point_id) if m.id == row.meter_id
-        )
+        meter = queries.get_meter(session, meter_id=row.meter_id)
         value, _ = plausibility.parse(row.value, meter.digits)
         previous = queries.find_previous_reading(session, meter_id=meter.id, before=row.submitted_at)
         if value is None:
@@ -161,18 +159,8 @@ def _accept(
         return
     zone = accounts.get_service_point(session, service_point_id=meter.service_point_id, on=at.date()).timezone
     shared = dials.share(meter, previous.read_at, at, usage_wh, zone)
-    if shared is None:
-        return
-    recording.record_reads(
-        session,
-        meter_id=meter.id,
-        starts_at=shared.starts_at,
-        interval_minutes=60,
-        wh=shared.wh.tolist(),
-        quality="ESTIMATED",
-        source=source,
-        now=now,
-    )
+    if shared is not None:
+        recording.record_shares(session, [shared], source=source, now=now)
 
 
 def _submitted(session: Session, key: str) -> Submitted | None:

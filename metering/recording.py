@@ -9,9 +9,9 @@ import numpy as np
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from core import errors, periods
+from core import db, errors, periods
 from core.accounts import queries as accounts
-from metering import blocks, copying, dials, merging, models, queries, settling, storing
+from metering import blocks, dials, merging, models, queries, settling, storing
 from metering.quality import Quality
 from metering.views import Counts
 
@@ -128,10 +128,15 @@ def record_dial(
     )
     if recorded.fates[0]:
         raise errors.Invalid("reads.dial", reason=recorded.fates[0], meter_id=meter.id)
-    for share in recorded.shares:
+    record_shares(session, recorded.shares, source=source, now=now)
+
+
+def record_shares(session: Session, shares: Sequence[dials.Share], *, source: str, now: datetime) -> None:
+    """This will record what dials say was used, shared among the hours, as estimates."""
+    for share in shares:
         record_reads(
             session,
-            meter_id=meter.id,
+            meter_id=share.meter.id,
             starts_at=share.starts_at,
             interval_minutes=60,
             wh=share.wh.tolist(),
@@ -177,7 +182,7 @@ def record_reads(
         session,
         storing.Offered(
             np.full(days, meter_id, dtype=np.int64),
-            copying.number(first) + np.arange(days),
+            db.day_number(first) + np.arange(days),
             offered.reshape(days, per_day),
             marks.reshape(days, per_day),
         ),

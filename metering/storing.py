@@ -55,7 +55,7 @@ _PLAN = text("SELECT set_config('enable_hashjoin', :joins, true), set_config('en
 class Offered:
     """Reads that ask to be stored: a row for each meter and UTC day, all of one length of interval, none twice.
 
-    `days` are numbers (copying.number); code MISSING offers nothing. `unread` are days that can hardly stand yet, for
+    `days` are numbers (db.day_number); code MISSING offers nothing. `unread` are days that can hardly stand yet, for
     they are later than what their meters are known to have read.
     """
 
@@ -133,7 +133,7 @@ def _stood(session: Session, offered: Offered, stood: Ints, ranks: Codes) -> tup
     there: Bools = np.zeros(count, dtype=bool)
     clash: Bools = np.zeros(count, dtype=bool)
     kept: Kept = {}
-    keys = offered.meter_ids * 100_000 + offered.days  # days are numbered below it until the year 2273
+    keys = copying.keys(offered.meter_ids, offered.days)
     order = np.argsort(keys, kind="stable")
     for part in np.unique(offered.days // _MONTH).tolist():
         some = offered.days // _MONTH == part
@@ -147,7 +147,7 @@ def _stood(session: Session, offered: Offered, stood: Ints, ranks: Codes) -> tup
         ).all()
         if not rows:
             continue
-        asked = np.array([row[0] * 100_000 + row[1] for row in rows], dtype=np.int64)
+        asked = np.array([copying.keys(row[0], row[1]) for row in rows], dtype=np.int64)
         at = np.searchsorted(keys, asked, sorter=order)
         hit = order[np.minimum(at, count - 1)]
         ours = keys[hit] == asked  # a day in between that nobody offers is not

@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session
 
 from core import errors, periods
 from core.accounts import queries as accounts
-from metering import blocks, models, quality, queries
+from metering import blocks, models, plausibility, quality, queries
 from metering.quality import Quality
 from metering.validation import context as contexts
 from metering.validation import limits
@@ -304,14 +304,13 @@ def _dials(
 
 def dial_usage(earlier: Any, later: Any, *, digits: int, multiplier: Decimal, usual_wh: float) -> int | None:
     """This will give the Wh between two readings of a dial, over its turn if that can be believed; else None."""
-    used = Decimal(later.value) - Decimal(earlier.value)
-    if used < 0:
-        used += Decimal(10) ** digits
+    wh = plausibility.used(earlier.value, later.value, digits=digits, multiplier=multiplier)
+    if later.value < earlier.value:
         days = max((later.read_at - earlier.read_at) / _DAY, 1.0)
         usual = usual_wh if usual_wh >= 0 else 20_000.0
-        if float(used * multiplier * 1000) > max(usual, 1000.0) * _BELIEVED_TURN * days:
+        if wh > max(usual, 1000.0) * _BELIEVED_TURN * days:
             return None
-    return int(used * multiplier * 1000)
+    return wh
 
 
 def _readings(session: Session, position: Mapping[tuple[int, date], int]) -> Iterator[tuple[Any, Any]]:

@@ -10,11 +10,15 @@ from metering import blocks, quality, views
 
 
 def by_day(series: views.Series, days: periods.Days, timezone: str) -> tuple[views.DayUsage, ...]:
-    """This will cut a series at the midnights of a zone; an interval belongs to the day in which it starts."""
+    """This will cut a series at the midnights of a zone; an interval belongs to the day in which it starts.
+
+    What lies outside of the series is no interval of its day.
+    """
     edges = [
-        blocks.ceil_index(series.starts_at, periods.midnight(day, timezone), series.interval_minutes)
+        min(max(blocks.ceil_index(series.starts_at, periods.midnight(day, timezone), series.interval_minutes), 0),
+            len(series.wh))
         for day in (*days, days.ends_on)
-    ]
+    ]  # fmt: skip
     out = []
     for day, start, end in zip(days, edges, edges[1:], strict=False):
         wh, codes = series.wh[start:end], series.quality[start:end]

@@ -182,11 +182,9 @@ def interval_history(session: Session, *, meter_id: int, starts_at: datetime) ->
 
 def meter_of(session: Session, entry: Entry) -> queries.Meter:
     """This will give the meter a finding is about; NotFound meter.unknown."""
-    if entry.service_point_id is None:
+    if entry.meter_id is None:
         raise errors.NotFound("meter.unknown")
-    return next(
-        m for m in queries.list_meters(session, service_point_id=entry.service_point_id) if m.id == entry.meter_id
-    )
+    return queries.get_meter(session, meter_id=entry.meter_id)
 
 
 def _usual(

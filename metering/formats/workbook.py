@@ -12,7 +12,7 @@ from datetime import UTC, datetime, timedelta
 import xlsxwriter
 
 from core import periods
-from metering import views
+from metering import usage, views
 from metering.quality import Quality
 
 KEYS = (
@@ -112,24 +112,13 @@ def _days(
                 page.write_number(row, column, count)
 
 
-def by_day(series: views.Series, timezone: str) -> list[views.DayUsage]:
+def by_day(series: views.Series, timezone: str) -> tuple[views.DayUsage, ...]:
     """This will add reads up by civil day; `intervals` are those the series has of it."""
-    step = timedelta(minutes=series.interval_minutes)
-    days = [periods.civil_day(series.starts_at + n * step, timezone) for n in range(len(series.wh))]
-    edges = [n for n, day in enumerate(days) if n == 0 or day != days[n - 1]]
-    found = []
-    for first, last in zip(edges, [*edges[1:], len(days)], strict=True):
-        wh, codes = series.wh[first:last], series.quality[first:last]
-        found.append(
-            views.DayUsage(
-                day=days[first],
-                wh=int(wh[wh >= 0].sum()),
-                estimated=int(((codes == Quality.ESTIMATED) & (wh >= 0)).sum()),
-                missing=int((wh < 0).sum()),
-                intervals=last - first,
-            )
-        )
-    return found
+    if not len(series.wh):
+        return ()
+    newest = series.starts_at + (len(series.wh) - 1) * timedelta(minutes=series.interval_minutes)
+    first, last = periods.civil_day(series.starts_at, timezone), periods.civil_day(newest, timezone)
+    return usage.by_day(series, periods.Days(first, last + timedelta(days=1)), timezone)
 
 
 def _header(

@@ -6,12 +6,12 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from metering.originals import Mask as Mask
 from metering.quality import Quality
+from metering.views import Codes as Codes
+from metering.views import Ints as Ints
 
-Ints = NDArray[np.int64]
 Floats = NDArray[np.float64]
-Codes = NDArray[np.uint8]
-Mask = NDArray[np.bool_]
 
 
 @dataclass(frozen=True)

@@ -68,7 +68,7 @@ def fill(url: str, n: int, months: int, minutes: int) -> int:
         day = first
         while day < TODAY:
             last = min(periods.add_months(day, 1), TODAY)
-            numbers = copying.number(day) + np.arange((last - day).days)
+            numbers = db.day_number(day) + np.arange((last - day).days)
             name, parent = f"read_day_{day:%Y_%m}", "read_day"
             c.execute(f"ALTER TABLE {parent} DETACH PARTITION {name}")
             kept = c.execute(
