@@ -113,11 +113,7 @@ def attachments(fields: Mapping[str, str]) -> tuple[dict[str, str], ...]:
 
 def pictures(message: Outbound) -> list[str]:
     """This will list the addresses of the pictures a message brings; Twilio fetches them from there."""
-    return [
-        str(each["url"])
-        for each in message.attachments
-        if str(each.get("content_type", "")).startswith("image/") and each.get("url")
-    ]
+    return [str(each["url"]) for each in message.pictures]
 
 
 def create_message(twilio: Any, **parameters: Any) -> Any:

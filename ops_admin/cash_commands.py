@@ -1,15 +1,14 @@
 """`wattline cash`: the money that waits for a person, and what that person decides."""
 
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from typing import Any
 
 import click
 
+from core import money
 from ops_admin import refusals
 
 BY = click.option("--by", "actor", required=True, help="Who decides; kept in the audit trail.")
-
-
 _plain = refusals.told(refusals.code)
 
 
@@ -18,8 +17,8 @@ class _Amount(click.ParamType[Decimal]):
 
     def convert(self, value: Any, param: Any, context: Any) -> Decimal:
         try:
-            return Decimal(value)
-        except InvalidOperation:
+            return money.parse(value)
+        except ValueError:
             self.fail(f"{value!r} is no amount", param, context)
 
 

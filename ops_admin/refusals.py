@@ -1,12 +1,15 @@
-"""Commands that a rule may refuse: the refusal is one line, not a trace."""
+"""What a rule refuses, said to staff: of a command it is one line, not a trace."""
 
 import functools
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from core import errors
+
+if TYPE_CHECKING:
+    from core.hub import Hub
 
 Command = Callable[..., None]
 
@@ -34,12 +37,15 @@ def code(refused: errors.WattlineError) -> str:
 
 def sentence(refused: errors.WattlineError) -> str:
     """This will say what a customer would be told, and the rule's name."""
+    return f"{in_words(click.get_current_context().obj(), refused)} [{refused.code}]"
+
+
+def in_words(hub: "Hub", refused: errors.WattlineError) -> str:
+    """This will say what a customer would be told."""
     from core import wording
     from core.conversations import operations as conversing
 
-    hub: Any = click.get_current_context().obj()
     try:
-        said = wording.label(f"error.{refused.code}", refused.data, locale="en", house=conversing.house(hub.settings))
+        return wording.label(f"error.{refused.code}", refused.data, locale="en", house=conversing.house(hub.settings))
     except wording.MissingWording:
-        said = str(refused)
-    return f"{said} [{refused.code}]"
+        return str(refused)

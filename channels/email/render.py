@@ -83,11 +83,10 @@ def render(message: Outbound, settings: Settings) -> Rendered:
 def _body(message: Outbound, text: str, base_url: str) -> markupsafe.Markup:
     """The words, and the pictures that show the same; who does not see or load them misses nothing."""
     body = markupsafe.Markup(message.html) if message.html else paragraphs(text, base_url)  # noqa: S704
-    for each in message.attachments:
-        if str(each.get("content_type", "")).startswith("image/") and each.get("url"):
-            body += markupsafe.Markup(
-                '\n<p><img src="{}" alt="{}" width="520" style="max-width:100%;height:auto;border:0"></p>'
-            ).format(each["url"], each["name"])
+    for each in message.pictures:
+        body += markupsafe.Markup(
+            '\n<p><img src="{}" alt="{}" width="520" style="max-width:100%;height:auto;border:0"></p>'
+        ).format(each["url"], each["name"])
     return body
 
 

@@ -1,13 +1,13 @@
 """Alerts: what was unusual and what the customer says to it, and what they want to hear, where and when."""
 
 from datetime import timedelta
-from decimal import Decimal, InvalidOperation
 
 import flask
 from sqlalchemy.orm import Session
 
 from billing import alert_settings
 from billing import alerts as bill_alerts
+from channels import edge
 from channels.portal.visitor import Visitor, signed_in
 from core import errors, money
 from core.accounts import queries as accounts
@@ -64,7 +64,10 @@ def add(pages: flask.Blueprint, hub: Hub) -> None:
                 now=now,
             )
             bill_alerts.set_bill_alert(
-                session, account_id=visitor.account.id, threshold=_amount(form.get("budget")), now=now
+                session,
+                account_id=visitor.account.id,
+                threshold=edge.number(form.get("budget", ""), wrong="alert.threshold"),
+                now=now,
             )
         elif act == "feedback":
             if visitor.point is None:
@@ -84,15 +87,3 @@ def add(pages: flask.Blueprint, hub: Hub) -> None:
 
 def _hour(text: str | None) -> int:
     return int(text) if text and text.isascii() and text.isdigit() and len(text) < 3 else -1
-
-
-def _amount(text: str | None) -> Decimal | None:
-    if not text or not text.strip():
-        return None
-    try:
-        amount = Decimal(text.strip().replace(",", ""))
-    except InvalidOperation:
-        raise errors.Invalid("alert.threshold") from None
-    if not amount.is_finite():
-        raise errors.Invalid("alert.threshold")
-    return amount

@@ -1,12 +1,13 @@
 """A level amount a month: what it would be, how it stands, and the way out of it."""
 
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 
 import flask
 from sqlalchemy.orm import Session
 
 from billing import operations as billing
 from billing import queries as bills
+from channels import edge
 from channels.portal.visitor import Visitor, signed_in
 from core import errors
 from core.hub import Hub
@@ -53,13 +54,4 @@ def add(pages: flask.Blueprint, hub: Hub) -> None:
 
 def _kwh(text: str) -> Decimal | None:
     """A stated use a month; nothing typed stands for the home's own last twelve months."""
-    typed = text.strip().replace(",", "")
-    if not typed:
-        return None
-    try:
-        kwh = Decimal(typed)
-    except InvalidOperation as wrong:
-        raise errors.Invalid("budget.kwh") from wrong
-    if not kwh.is_finite():
-        raise errors.Invalid("budget.kwh")
-    return kwh
+    return edge.number(text, wrong="budget.kwh")

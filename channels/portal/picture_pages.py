@@ -8,9 +8,9 @@ from markupsafe import Markup
 from sqlalchemy.orm import Session
 
 from billing import queries as bills
-from channels import edge
-from channels.portal import charts, figures, pictures
-from core import errors, periods, wording
+from channels.portal import charts, figures, pictures, usage_views
+from channels.portal.visitor import speaker, writer
+from core import errors, periods
 from core.accounts import queries as accounts
 from core.hub import Hub
 from metering import picture_links
@@ -30,7 +30,7 @@ def add(pages: flask.Blueprint, hub: Hub) -> None:
         with hub.transaction() as session:
             drawing, kind, data = _DRAWN[wanted.kind](hub, session, wanted)
             fresh = metering.freshness(session, service_point_id=wanted.service_point_id)
-        say = _Words(hub, wanted.locale)
+        say = speaker(hub, wanted.locale)
         body = pictures.png(
             drawing,
             title=say(f"{kind}.title", **data),
@@ -43,32 +43,19 @@ def add(pages: flask.Blueprint, hub: Hub) -> None:
         return response
 
 
-class _Words:
-    """The catalogues in the language of the picture: nobody is signed in here."""
-
-    def __init__(self, hub: Hub, locale: str) -> None:
-        self._house, self._locale = edge.house(hub.settings), locale
-
-    def __call__(self, kind: str, **data: object) -> str:
-        return wording.label(kind, data, locale=self._locale, house=self._house)
-
-    def write(self, name: str, value: object) -> str:
-        return wording.filtered(name, value, locale=self._locale, house=self._house)
-
-
 _Drawn = tuple[Markup, str, dict[str, object]]
 
 
 def _days(hub: Hub, session: Session, wanted: picture_links.Picture) -> _Drawn:
     """A bar for each day, and what they come to."""
-    say, days = _Words(hub, wanted.locale), wanted.days
+    write, days = writer(hub, wanted.locale), wanted.days
     point = _point(session, wanted)
     used = metering.daily_usage(session, service_point_id=point.id, days=days, timezone=point.timezone)
     cost = sum(
         (c.amount for c in bills.cost_of_usage(session, account_id=wanted.account_id, days=days, now=hub.now())),
         Decimal(0),
     )
-    bars = [charts.Bar(say.write("day", d.day), d.wh / 1000, "", apart=d.estimated > 0 or d.missing > 0) for d in used]
+    bars = [charts.Bar(write("day", d.day), d.wh / 1000, "", apart=d.estimated > 0 or d.missing > 0) for d in used]
     total = Decimal(sum(d.wh for d in used)) / 1000
     data: dict[str, object] = {
         "starts_on": days.starts_on,
@@ -81,7 +68,7 @@ def _days(hub: Hub, session: Session, wanted: picture_links.Picture) -> _Drawn:
 
 def _compared(hub: Hub, session: Session, wanted: picture_links.Picture) -> _Drawn:
     """The period, the one before and a year ago, a day."""
-    say, point = _Words(hub, wanted.locale), _point(session, wanted)
+    say, point = speaker(hub, wanted.locale), _point(session, wanted)
     today = periods.civil_day(hub.now(), point.timezone)
     compared = metering.compare_usage(session, service_point_id=point.id, timezone=point.timezone, today=today)
     sides = (
@@ -101,18 +88,8 @@ def _compared(hub: Hub, session: Session, wanted: picture_links.Picture) -> _Dra
 
 def _forecast(hub: Hub, session: Session, wanted: picture_links.Picture) -> _Drawn:
     """What the running bill will come to, with its range."""
-    say = _Words(hub, wanted.locale)
     coming = bills.forecast_bill(session, account_id=wanted.account_id, now=hub.now())
-    drawn = figures.Range(
-        so_far=float(coming.so_far),
-        low=float(coming.low),
-        likely=float(coming.likely),
-        high=float(coming.high),
-        so_far_said=say.write("money", coming.so_far),
-        low_said=say.write("money", coming.low),
-        likely_said=say.write("money", coming.likely),
-        high_said=say.write("money", coming.high),
-    )
+    drawn = usage_views.reach(coming, writer(hub, wanted.locale))
     data: dict[str, object] = {
         "low": coming.low,
         "likely": coming.likely,

@@ -8,9 +8,8 @@ import flask
 from sqlalchemy.orm import Session
 
 from billing import queries as bills
-from channels import edge
-from channels.portal.visitor import Visitor, locale, signed_in
-from core import errors, periods, wording
+from channels.portal.visitor import Visitor, signed_in, speaker
+from core import errors, periods
 from core.hub import Hub
 
 _MOST = 37  # months in one statement
@@ -27,11 +26,7 @@ def add(pages: flask.Blueprint, hub: Hub) -> None:
     @pages.get("/portal/statement.csv")
     @signed_in(hub)
     def statement_csv(session: Session, visitor: Visitor) -> flask.typing.ResponseReturnValue:
-        found, language, house = _read(session, visitor), locale(hub), edge.house(hub.settings)
-
-        def said(kind: str) -> str:
-            return wording.label(kind, {}, locale=language, house=house)
-
+        found, said = _read(session, visitor), speaker(hub)
         sheet = io.StringIO()
         rows = csv.writer(sheet)
         rows.writerow([said(f"portal.statement.{name}") for name in ("day", "what", "amount", "balance")])

@@ -1,10 +1,8 @@
 """Usage: today as it comes in, its pictures, what stands behind it, and the figures to take home."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
-from typing import Any, TypeVar
 
 import flask
 from sqlalchemy.orm import Session
@@ -23,13 +21,10 @@ from metering import queries as metering
 from metering.formats import csv, greenbutton, workbook
 from metering.quality import Quality
 
-_STALE = timedelta(hours=48)
 _TAKEN_HOME = 395  # days
 _DIRECTIONS: tuple[views.Direction, ...] = ("DELIVERED", "RECEIVED")
 _BOOK = (*workbook.KEYS, *_DIRECTIONS, *(code.name for code in Quality if code))  # every word of a workbook
 _XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
-_Found = TypeVar("_Found")
-_NOTHING = (errors.NotFound, errors.Refused)
 
 
 def add(pages: flask.Blueprint, hub: Hub, wakes: wakeups.Wakeups | None = None) -> None:
@@ -42,7 +37,9 @@ def add(pages: flask.Blueprint, hub: Hub, wakes: wakeups.Wakeups | None = None) 
         point = _point(visitor)
         on = usage_views.day_of(flask.request.args.get("on"), visitor.today)
         told = now(session, visitor, hub)
-        forecast = _none_if(lambda: bills.forecast_bill(session, account_id=visitor.account.id, now=hub.now()))
+        forecast = usage_views.none_if(
+            lambda: bills.forecast_bill(session, account_id=visitor.account.id, now=hub.now())
+        )
         view = usage_views.build(
             hub,
             session,
@@ -72,13 +69,12 @@ def add(pages: flask.Blueprint, hub: Hub, wakes: wakeups.Wakeups | None = None) 
             similar=alike,
             similar_rows=_similar(hub, alike),
             forecast=forecast,
-            reach=_range(hub, forecast),
+            reach=None if forecast is None else usage_views.reach(forecast, writer(hub)),
             parts=_parts(hub, told.running),
             home=homes.find_home(session, service_point_id=point.id, on=visitor.today),
             alerts=metering.list_anomalies(
                 session, service_point_id=point.id, since=visitor.today - timedelta(days=60)
             ),
-            meters=metering.list_meters(session, service_point_id=point.id),
         )
 
     @pages.get("/portal/usage/live")
@@ -195,10 +191,10 @@ def now(session: Session, visitor: Visitor, hub: Hub) -> Now:
     ]
     return Now(
         latest=latest,
-        running=_none_if(lambda: bills.running_period(session, account_id=visitor.account.id, now=at)),
+        running=usage_views.none_if(lambda: bills.running_period(session, account_id=visitor.account.id, now=at)),
         fresh=fresh,
         minutes=max(0, int((at - fresh).total_seconds() // 60)) if fresh else 0,
-        stale=fresh is not None and not dial and at - fresh > _STALE,
+        stale=fresh is not None and not dial and at - fresh > metering.STALE_AFTER,
         dial=dial,
         bars=tuple(bars),
     )
@@ -230,12 +226,12 @@ def _similar(hub: Hub, alike: views.SimilarHomes | None) -> tuple[figures.Row, .
 
 def _parts(hub: Hub, running: bills.Running | None) -> tuple[figures.Row, ...]:
     """The time-of-use periods of the account's own plan."""
-    write = writer(hub)
     if running is None:
         return ()
+    say, write = speaker(hub), writer(hub)
     return tuple(
         figures.Row(
-            _words(hub, "portal.part", name=_part_name(hub, part.name), percent=part.percent),
+            say("portal.part", name=_part_name(hub, part.name), percent=part.percent),
             float(part.kwh),
             f"{write('kwh', part.kwh)} · {write('money', part.amount)}",
             mine=True,
@@ -247,35 +243,12 @@ def _parts(hub: Hub, running: bills.Running | None) -> tuple[figures.Row, ...]:
 def _part_name(hub: Hub, name: str) -> str:
     """A period of a plan as its bills call it; one that the catalogues do not know by its own name."""
     kind = f"document.name.{name}"
-    return _words(hub, kind) if kind in wording.kinds(locale(hub)) else name.replace("_", " ")
-
-
-def _range(hub: Hub, forecast: bills.BillForecast | None) -> figures.Range | None:
-    if forecast is None:
-        return None
-    write = writer(hub)
-    low, likely, high, so_far = (
-        write("money", amount) for amount in (forecast.low, forecast.likely, forecast.high, forecast.so_far)
-    )
-    return figures.Range(
-        float(forecast.so_far),
-        float(forecast.low),
-        float(forecast.likely),
-        float(forecast.high),
-        low,
-        likely,
-        high,
-        so_far,
-    )
+    return speaker(hub)(kind) if kind in wording.kinds(locale(hub)) else name.replace("_", " ")
 
 
 def _row(hub: Hub, kind: str, wh: int, *, mine: bool = False) -> figures.Row:
-    said = _words(hub, "portal.a_day", kwh=Decimal(wh) / 1000)
-    return figures.Row(_words(hub, kind), wh / 1000, said, mine)
-
-
-def _words(hub: Hub, kind: str, **data: Any) -> str:
-    return speaker(hub)(kind, **data)
+    say = speaker(hub)
+    return figures.Row(say(kind), wh / 1000, say("portal.a_day", kwh=Decimal(wh) / 1000), mine)
 
 
 def _series(session: Session, visitor: Visitor, hub: Hub, direction: views.Direction = "DELIVERED") -> metering.Series:
@@ -290,13 +263,6 @@ def _point(visitor: Visitor) -> accounts.ServicePoint:
     if visitor.point is None:
         raise errors.NotFound("account.no_service")
     return visitor.point
-
-
-def _none_if(ask: Callable[[], _Found]) -> _Found | None:
-    try:
-        return ask()
-    except _NOTHING:
-        return None
 
 
 def _download(body: bytes, kind: str, name: str) -> flask.Response:

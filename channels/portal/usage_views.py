@@ -1,14 +1,15 @@
 """The figures of each view of the usage page: a day, a week, a bill period, a year, and the hours of a month."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from decimal import Decimal
+from typing import Any, TypeVar
 
 from sqlalchemy.orm import Session
 
 from billing import queries as bills
-from channels.portal import charts
+from channels.portal import charts, figures
 from channels.portal.visitor import Visitor, writer
 from core import errors, periods
 from core.accounts import queries as accounts
@@ -18,6 +19,7 @@ from metering import queries as metering
 
 VIEWS = ("day", "week", "month", "year", "hours")
 _BACK = 800  # days that can be looked back
+_Found = TypeVar("_Found")
 
 
 @dataclass(frozen=True)
@@ -48,6 +50,28 @@ class View:
     def lacking(self) -> bool:
         """Whether part of it is estimated or missing."""
         return any(bar.apart for bar in self.series)
+
+
+def none_if(ask: Callable[[], _Found]) -> _Found | None:
+    """This will give what billing or metering says; None where there is nothing yet to say it of."""
+    try:
+        return ask()
+    except (errors.NotFound, errors.Refused):
+        return None
+
+
+def reach(coming: bills.BillForecast, write: Callable[[str, Any], str]) -> figures.Range:
+    """This will give the running bill as a range to be drawn."""
+    return figures.Range(
+        so_far=float(coming.so_far),
+        low=float(coming.low),
+        likely=float(coming.likely),
+        high=float(coming.high),
+        so_far_said=write("money", coming.so_far),
+        low_said=write("money", coming.low),
+        likely_said=write("money", coming.likely),
+        high_said=write("money", coming.high),
+    )
 
 
 def day_of(text: str | None, today: date) -> date:
@@ -212,19 +236,15 @@ def _period(
     session: Session, visitor: Visitor, hub: Hub, on: date, *, priced: bool = True
 ) -> tuple[periods.Days, dict[date, bills.DayCost]]:
     """The bill period a day lies in and its costs by day; a month without costs where there is no tariff."""
-    try:
-        days, costs = bills.period_costs(session, account_id=visitor.account.id, on=on, now=hub.now(), priced=priced)
-    except (errors.NotFound, errors.Refused):
-        return periods.month_of(on), {}
+    days, costs = none_if(
+        lambda: bills.period_costs(session, account_id=visitor.account.id, on=on, now=hub.now(), priced=priced)
+    ) or (periods.month_of(on), ())
     return days, {cost.day: cost for cost in costs}
 
 
 def _costs(session: Session, visitor: Visitor, hub: Hub, days: periods.Days) -> dict[date, bills.DayCost]:
-    try:
-        costs = bills.cost_of_usage(session, account_id=visitor.account.id, days=days, now=hub.now())
-    except (errors.NotFound, errors.Refused):
-        return {}
-    return {cost.day: cost for cost in costs}
+    costs = none_if(lambda: bills.cost_of_usage(session, account_id=visitor.account.id, days=days, now=hub.now()))
+    return {cost.day: cost for cost in costs or ()}
 
 
 def _until(day: date, today: date) -> date | None:

@@ -91,13 +91,13 @@ def locale(hub: Hub) -> str:
     return flask.request.accept_languages.best_match(hub.settings.locales) or hub.settings.default_locale
 
 
-def speaker(hub: Hub) -> Callable[..., str]:
-    """This will give how this page says a kind of the catalogues."""
-    house, language = edge.house(hub.settings), locale(hub)
+def speaker(hub: Hub, language: str | None = None) -> Callable[..., str]:
+    """This will give how a kind of the catalogues is said, in the page's language or a given one."""
+    house, language = edge.house(hub.settings), language or locale(hub)
     return lambda kind, **data: wording.label(kind, data, locale=language, house=house)
 
 
-def writer(hub: Hub) -> Callable[[str, Any], str]:
-    """This will give how this page writes a value: the catalogues' filters, in the page's language."""
-    house, language = edge.house(hub.settings), locale(hub)
+def writer(hub: Hub, language: str | None = None) -> Callable[[str, Any], str]:
+    """This will give how a value is written: the catalogues' filters, in the page's language or a given one."""
+    house, language = edge.house(hub.settings), language or locale(hub)
     return lambda name, value: wording.filtered(name, value, locale=language, house=house)

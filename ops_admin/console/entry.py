@@ -27,6 +27,16 @@ def good(settings: Settings, shown: str, *, purpose: str, now: datetime) -> bool
     return now < until and crypto.same(shown, pass_for(settings, purpose=purpose, until=until))
 
 
+def form(settings: Settings, *, now: datetime) -> str:
+    """This will make the pass that a form of the console brings back."""
+    return pass_for(settings, purpose="form", until=now + STAY_LASTS)
+
+
+def is_form(settings: Settings, shown: str, *, now: datetime) -> bool:
+    """This will say whether a form that comes in was made here, and not too long ago."""
+    return good(settings, shown, purpose="form", now=now)
+
+
 def link(settings: Settings, *, now: datetime, name: str = "") -> str:
     """This will make the address that opens the console for fifteen minutes, for a person whose name it signs."""
     shown = pass_for(settings, purpose=f"link{name}", until=now + LINK_LASTS)

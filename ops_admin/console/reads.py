@@ -3,7 +3,6 @@
 import re
 from collections.abc import Callable
 from datetime import timedelta
-from decimal import Decimal, InvalidOperation
 from typing import Any
 
 import flask
@@ -11,11 +10,11 @@ from sqlalchemy.orm import Session
 
 from billing import operations as billing
 from billing import queries as bills
-from core import errors, wording
-from core.conversations import operations as conversing
+from core import errors, money
 from core.hub import Hub
 from metering import deciding, worklist
 from metering.validation import sentences
+from ops_admin import refusals
 from ops_admin.console import day_chart, entry
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9 ._@-]{0,39}")
@@ -27,7 +26,7 @@ def add(pages: flask.Blueprint, hub: Hub, when: Callable[[Any], str]) -> None:
     """This will add the pages to the console's own, behind the same door."""
 
     def shown(template: str, code: int = 200, **said: Any) -> _Page:
-        form = entry.pass_for(hub.settings, purpose="form", until=hub.now() + entry.STAY_LASTS)
+        form = entry.form(hub.settings, now=hub.now())
         return flask.render_template(
             f"console/{template}.html", house=hub.settings.utility_name, now=hub.now(), when=when, form=form,
             words=sentences, done=flask.request.args.get("done", "")[:120], **said,
@@ -38,7 +37,7 @@ def add(pages: flask.Blueprint, hub: Hub, when: Callable[[Any], str]) -> None:
 
     def decided(act: Callable[[Session, str, str], str], back: str) -> _Page:
         """One change, told on the page it came from; what is refused is said in plain words and changes nothing."""
-        if not entry.good(hub.settings, flask.request.form.get("form", ""), purpose="form", now=hub.now()):
+        if not entry.is_form(hub.settings, flask.request.form.get("form", ""), now=hub.now()):
             return flask.render_template("console/closed.html"), 403
         who, why = flask.request.form.get("who", "").strip(), flask.request.form.get("why", "").strip()[:400]
         if not _NAME.fullmatch(who) or not why:
@@ -49,7 +48,7 @@ def add(pages: flask.Blueprint, hub: Hub, when: Callable[[Any], str]) -> None:
         except errors.NotFound:
             return unknown()
         except errors.WattlineError as refused:
-            said = sentences.REFUSALS.get(refused.code) or _sentence(hub, refused)
+            said = sentences.REFUSALS.get(refused.code) or refusals.in_words(hub, refused)
             return shown("sorry", 409 if isinstance(refused, errors.Refused) else 422, sorry=said, back=back)
         return flask.redirect(f"{back}{'&' if '?' in back else '?'}done={done.replace(' ', '+')}")
 
@@ -143,14 +142,6 @@ def add(pages: flask.Blueprint, hub: Hub, when: Callable[[Any], str]) -> None:
         return decided(act, "/ops/corrections")
 
 
-def _sentence(hub: Hub, refused: errors.WattlineError) -> str:
-    house = conversing.house(hub.settings)
-    try:
-        return wording.label(f"error.{refused.code}", refused.data, locale="en", house=house)
-    except wording.MissingWording:
-        return str(refused)
-
-
 def _span(session: Session, exception_id: int, hub: Hub) -> tuple[Any, Any]:
     """The part of the day that the two lists of the form name, by the numbers of its intervals."""
     one = worklist.get_exception(session, exception_id=exception_id)
@@ -167,9 +158,9 @@ def _span(session: Session, exception_id: int, hub: Hub) -> tuple[Any, Any]:
 
 def _wh(text: str) -> int:
     try:
-        value = Decimal(text.strip().replace(",", "."))
-    except InvalidOperation:
+        value = money.parse(text.strip().replace(",", "."))
+    except ValueError:
         raise errors.Invalid("read_exception.value") from None
-    if not value.is_finite() or abs(value) > 10**9:
+    if abs(value) > 10**9:
         raise errors.Invalid("read_exception.value")
     return int((value * 1000).to_integral_value())

@@ -79,7 +79,7 @@ def blueprint(hub: Hub, queue_ready: Probe) -> flask.Blueprint:
             logger.exception("console_without_database")
             found = None
         health = {"database": found is not None, "assistant": hub.assistant.ready(), "queue": queue_ready()}
-        form = entry.pass_for(hub.settings, purpose="form", until=now + entry.STAY_LASTS)
+        form = entry.form(hub.settings, now=now)
         page = flask.render_template(
             "console/console.html", status=found, health=health, now=now, form=form, when=_when(hub),
             why=validations.sentence,
@@ -91,7 +91,7 @@ def blueprint(hub: Hub, queue_ready: Probe) -> flask.Blueprint:
     @pages.post("/ops/retry")
     def retry() -> flask.typing.ResponseReturnValue:
         now = hub.now()
-        if not entry.good(hub.settings, flask.request.form.get("form", ""), purpose="form", now=now):
+        if not entry.is_form(hub.settings, flask.request.form.get("form", ""), now=now):
             return flask.render_template("console/closed.html"), 403
         ids = [int(each) for each in flask.request.form.getlist("delivery") if each.isascii() and each.isdigit()][:200]
         with hub.transaction() as session:

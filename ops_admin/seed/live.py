@@ -6,7 +6,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core import log, periods
-from core.compliance import operations as compliance
 from core.hub import Hub
 from metering import operations as metering
 from metering import queries as meters
@@ -52,14 +51,9 @@ def record(hub: Hub) -> None:
 def _weather(hub: Hub, starts_at: datetime, now: datetime, random_seed: int) -> None:
     """A day that is over has its weather, for the days since the last reads."""
     today = periods.civil_day(now, hub.settings.utility_timezone)
-    day = periods.civil_day(starts_at, hub.settings.utility_timezone) - timedelta(days=1)
+    first = periods.civil_day(starts_at, hub.settings.utility_timezone) - timedelta(days=1)
     with hub.transaction() as session:
-        while day < today:
-            low, high = load.weather_f(day, random_seed)
-            compliance.record_weather(
-                session, county=seed.COUNTY, day=day, low_f=low, high_f=high, source="demonstration", now=now
-            )
-            day += timedelta(days=1)
+        seed.record_weather(session, first, today, random_seed, now)
 
 
 def _sent(
@@ -71,8 +65,8 @@ def _sent(
     for row, kw, meter_id in book.solar:
         sun = np.concatenate([load.solar_wh(kw, day, book.random_seed) for day in days])
         sun = sun[starts_at.hour : starts_at.hour + wh.shape[1]]
-        out.append((meter_id, np.maximum(sun - wh[row], 0)))
-        wh[row] = np.maximum(wh[row] - sun, 0)
+        wh[row], sent = load.behind_the_meter(wh[row], sun)
+        out.append((meter_id, sent))
     return out
 
 

@@ -77,6 +77,11 @@ def solar_wh(kw: float, day: date, seed: int) -> NDArray[np.int64]:
     return made
 
 
+def behind_the_meter(used: NDArray[np.int64], made: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """This will give what a home takes from the grid and what it sends out, of what it uses and its panels make."""
+    return np.maximum(used - made, 0), np.maximum(made - used, 0)
+
+
 def _base(habits: tuple[Habit, ...], day: date) -> NDArray[np.float64]:
     """The shape of the day in UTC hours, scaled to each meter's year. The shapes are in Eastern Standard Time."""
     return np.stack(

@@ -26,13 +26,12 @@ class Person:
     medical: bool = False
     floor_sqft: int | None = None
     heating: str | None = None
+    solar_kw: float = 0.0  # panels, and a second meter for what they send out
 
     @property
     def dwelling(self) -> str | None:
         """What a home is, by the shape of its load; a business is none."""
         return {"home": "HOUSE", "apartment": "APARTMENT"}.get(self.habit.shape)
-
-    solar_kw: float = 0.0  # panels, and a second meter for what they send out
 
 
 def stories(today: date, last_cycle: date) -> tuple[Person, ...]:
@@ -117,14 +116,8 @@ def neighbours(count: int, seed: int) -> tuple[Person, ...]:
     return tuple(made)
 
 
-_FLOORS = {
-    "maya": 820,
-    "luis": 1450,
-    "ben": 1300,
-    "ivy": 760,
-    "sam": 1500,
-    "dana": 1250,
-}  # what they told of their homes
+# what the named told of their homes, in square feet
+_FLOORS = {"maya": 820, "luis": 1450, "ben": 1300, "ivy": 760, "sam": 1500, "dana": 1250}
 AREAS = ("Brightwater Harbor", "Brightwater Old Town", "Brightwater Hill", "Millbrook North", "Millbrook South")
 STREETS = ("Elm Street", "Harbor Lane", "Mill Road", "Orchard Avenue", "River Drive", "Station Street", "Willow Court",
            "Lantern Way", "Quarry Road", "Sycamore Street", "Tannery Lane", "Union Street")  # fmt: skip

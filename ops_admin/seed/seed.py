@@ -76,7 +76,7 @@ def run(hub: Hub, *, customers: int, random_seed: int) -> Iterator[str]:
     first = begins - timedelta(days=3)
     with hub.transaction() as session:
         count = _reads(session, homes, first, now, random_seed)
-        _weather(session, first, today, random_seed, now)
+        record_weather(session, first, today, random_seed, now)
     yield f"{count:,} interval reads"
     with hub.transaction() as session:
         _readings(session, homes, first, now, random_seed)
@@ -237,10 +237,9 @@ def _reads(session: Session, homes: list[Home], first: date, now: datetime, seed
         sent_out = meters.find_meter(session, service_point_id=home.service_point_id, direction="RECEIVED")
         if sent_out is not None:
             sun = np.concatenate([load.solar_wh(home.person.solar_kw, day, seed) for day in days])
-            sent = np.maximum(sun - wh[row], 0)[None, :]
-            wh[row] = np.maximum(wh[row] - sun, 0)
-            sent[:, ended] = -1
-            count += bulk.load_matrix(session, meter_ids=[sent_out.id], day_from=first, wh=sent, now=now)
+            wh[row], sent = load.behind_the_meter(wh[row], sun)
+            sent[ended] = -1
+            count += bulk.load_matrix(session, meter_ids=[sent_out.id], day_from=first, wh=sent[None, :], now=now)
     wh[:, ended] = -1
     metered = [row for row, home in enumerate(homes) if not home.person.register_meter]
     return count + bulk.load_matrix(
@@ -248,13 +247,13 @@ def _reads(session: Session, homes: list[Home], first: date, now: datetime, seed
     )
 
 
-def _weather(session: Session, first: date, today: date, seed: int, now: datetime) -> None:
-    for number in range((today - first).days):
-        low, high = load.weather_f(first + timedelta(days=number), seed)
+def record_weather(session: Session, first: date, today: date, seed: int, now: datetime) -> None:
+    """This will keep the weather of the days from the first to yesterday."""
+    for day in periods.Days(first, today):
+        low, high = load.weather_f(day, seed)
         compliance.record_weather(
-            session, county=COUNTY, day=first + timedelta(days=number), low_f=low, high_f=high, source="demonstration",
-            now=now,
-        )  # fmt: skip
+            session, county=COUNTY, day=day, low_f=low, high_f=high, source="demonstration", now=now
+        )
 
 
 def _readings(session: Session, homes: list[Home], first: date, now: datetime, seed: int) -> None:
