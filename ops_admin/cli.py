@@ -1,8 +1,10 @@
 """The command `wattline`.
 
-Commands import what they need when they run, so that `wattline rate` starts in an instant.
+Commands import what they need when they run, so that `wattline rate` and each program of the demonstration start
+in an instant.
 """
 
+import importlib
 import os
 import pathlib
 import shutil
@@ -12,13 +14,35 @@ from typing import Any
 
 import click
 
-from ops_admin import ledger_command, meter_command, rate_command, reads_command, tariff_command, usage_command
-from ops_admin.arrears_commands import arrears, bills
-from ops_admin.cash_commands import cash
-from ops_admin.reports.commands import compliance
+_ELSEWHERE = {
+    "arrears": "ops_admin.arrears_commands:arrears",
+    "bills": "ops_admin.arrears_commands:bills",
+    "cash": "ops_admin.cash_commands:cash",
+    "compliance": "ops_admin.reports.commands:compliance",
+    "ledger": "ops_admin.ledger_command:ledger",
+    "meter": "ops_admin.meter_command:meter",
+    "rate": "ops_admin.rate_command:rate",
+    "reads": "ops_admin.reads_command:reads",
+    "tariff": "ops_admin.tariff_command:tariff",
+    "usage": "ops_admin.usage_command:usage",
+}
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+class _Commands(click.Group):
+    """The commands below, and by name those that have a module of their own, read when they are asked for."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return sorted({*super().list_commands(ctx), *_ELSEWHERE})
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        module, _, name = _ELSEWHERE.get(cmd_name, "").partition(":")
+        if not module:
+            return super().get_command(ctx, cmd_name)
+        command: click.Command = getattr(importlib.import_module(module), name)
+        return command
+
+
+@click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
 @click.pass_context
 def main(context: click.Context) -> None:
     """Wattline, the open customer-service hub for energy companies."""
@@ -32,18 +56,6 @@ def _hub() -> Any:
     settings = config.load()
     log.set_up(settings.log_level)
     return wiring.build(settings)
-
-
-main.add_command(rate_command.rate)
-main.add_command(tariff_command.tariff)
-main.add_command(compliance)
-main.add_command(bills)
-main.add_command(cash)
-main.add_command(arrears)
-main.add_command(ledger_command.ledger)
-main.add_command(meter_command.meter)
-main.add_command(reads_command.reads)
-main.add_command(usage_command.usage)
 
 
 @main.command()

@@ -1,8 +1,10 @@
 """How gunicorn serves the hub: threads (they hold a thousand open chats as well as an event loop does)."""
 
+import importlib
 import os
 import signal
 import sys
+from typing import Any
 
 from ops_admin.stack import embedded
 
@@ -15,6 +17,11 @@ keepalive = 15
 backlog = 1024
 limit_request_line = 8190
 control_socket_disable = True
+
+
+def on_starting(server: Any) -> None:
+    """The code is read once, before workers fork; what a worker opens, it opens itself."""
+    importlib.import_module(server.app.app_uri.partition(":")[0])
 
 
 def post_fork(server: object, worker: object) -> None:

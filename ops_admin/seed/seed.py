@@ -11,7 +11,7 @@ from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
 
 import numpy as np
-from sqlalchemy import select, text
+from sqlalchemy import text
 from sqlalchemy.orm import Session
 
 from billing import issuing, payments, runs, tariffs
@@ -32,13 +32,12 @@ from core.programs import operations as programs
 from metering import bulk, similar_homes
 from metering import operations as metering
 from metering import queries as meters
-from ops_admin.seed import load, people
+from ops_admin.seed import done, load, people
 
 logger = log.get(__name__)
 
 MONTHS = 13
 COUNTY = "Harbor"
-_DONE = "seed.done"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -59,7 +58,7 @@ def run(hub: Hub, *, customers: int, random_seed: int) -> Iterator[str]:
     """This will fill the database, telling of each step. Filled already: nothing. Half filled: emptied, begun anew."""
     hub = dataclasses.replace(hub, subscriptions={})  # history rings no bells
     with hub.transaction() as session:
-        if session.scalar(select(audit.AuditRow.id).where(audit.AuditRow.action == _DONE).limit(1)):
+        if done.find(session):
             yield "Brightwater Power is there already."
             return
         names = ", ".join(f'"{table.name}"' for table in db.Base.metadata.sorted_tables)
@@ -98,7 +97,7 @@ def run(hub: Hub, *, customers: int, random_seed: int) -> Iterator[str]:
     with hub.transaction() as session:
         _visits(session, homes, now)
         audit.record(
-            session, actor="seed", action=_DONE, subject="utility", subject_id="brightwater", now=now,
+            session, actor="seed", action=done.ACTION, subject="utility", subject_id="brightwater", now=now,
             detail={"customers": len(homes), "random_seed": random_seed, "first_day": str(first), "today": str(today)},
         )  # fmt: skip
     yield "an outage in progress, visits, programs"
@@ -118,10 +117,10 @@ class Book:
 
 def book(session: Session) -> Book | None:
     """This will give the book of the seed that filled this database, or None when none did."""
-    done = session.scalars(select(audit.AuditRow).where(audit.AuditRow.action == _DONE).limit(1)).one_or_none()
-    if done is None:
+    entry = done.find(session)
+    if entry is None:
         return None
-    made = done.detail
+    made = entry.detail
     seeded_on = date.fromisoformat(made["today"])
     cycle_end = last_cycle_end(seeded_on, cycle_days(seeded_on)[0])
     town = _town(seeded_on, cycle_end, made["customers"], made["random_seed"])

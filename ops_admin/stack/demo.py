@@ -15,9 +15,11 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 import bot
+from core import db
 from ops_admin import migrate
 from ops_admin.sandbox import twilio_shapes
 from ops_admin.sandbox.people import PEOPLE, Person
+from ops_admin.seed import done
 from ops_admin.stack import embedded, home, supervisor
 
 ASSISTANT = pathlib.Path(bot.__file__).parent / "assistant"
@@ -192,10 +194,15 @@ class Stack:
         return model_named(output)
 
     def _seed(self) -> None:
-        self._wattline("seed")
+        engine = db.connect(self.environment["DATABASE_URL"])
+        with db.transaction(db.sessions(engine)) as session:
+            filled = done.find(session) is not None
+        engine.dispose()
+        if not filled:
+            self._wattline("seed")
 
     def _wattline(self, *arguments: str) -> None:
-        done = subprocess.run(
+        finished = subprocess.run(
             [sys.executable, "-m", "ops_admin.cli", *arguments],
             env={**os.environ, **self.environment},
             cwd=_PROJECT,
@@ -203,8 +210,8 @@ class Stack:
             text=True,
             check=False,
         )
-        if done.returncode:
-            raise RuntimeError(f"wattline {' '.join(arguments)} failed:\n{(done.stdout + done.stderr)[-3000:]}")
+        if finished.returncode:
+            raise RuntimeError(f"wattline {' '.join(arguments)} failed:\n{(finished.stdout + finished.stderr)[-3000:]}")
 
     def _assistants(self, model: pathlib.Path) -> list[supervisor.Child]:
         return [self._assistant(name, model, self.ports[name]) for name in home.assistants()]
