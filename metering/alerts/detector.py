@@ -47,6 +47,7 @@ class _Place:
     quiet: NDArray[np.int64]  # first of the five quiet hours
     usual: Floats  # [n, days, 24], the median of four weeks
     spikes: Floats
+    plain: Floats  # hours less what the day before was above its usual, and what all places share
     names: tuple[str, ...]
     values: Floats  # [statistics, n, days]
     spread: Floats
@@ -59,6 +60,7 @@ class _Place:
 class _State:
     record: Floats
     spike: Floats
+    ever: Floats  # kWh of the highest hour there was, as far as it is learned
     history: NDArray[np.int64]
     held: NDArray[np.int64]
     day_held: NDArray[np.int64]
@@ -94,6 +96,7 @@ def detect(
     state = _State(
         np.zeros((len(place.names), n)),
         np.ones(n),
+        np.zeros(n),
         np.zeros(n, np.int64),
         held=np.full(n, -1, np.int64),
         day_held=np.full(n, -1, np.int64),
@@ -191,8 +194,12 @@ def _look_spikes(state: _State, place: _Place, day: int, wide: Floats, by: rules
     limit = 1 + (np.maximum(by.spike_floor, by.spike_above * state.spike) - 1) * wide
     old = state.history >= by.quiet_days
     state.spiked[:] = 0
-    for n in np.nonzero(old & (np.nan_to_num(top) > limit))[0]:
-        over = np.nonzero(np.nan_to_num(height[n], nan=-1.0) > limit[n])[0]
+    known = (state.history >= by.ever_days) & (state.ever > 0)
+    beyond = np.where(known, by.ever_above * state.ever * wide, np.inf)
+    plain = np.nan_to_num(place.plain[:, day], nan=-1.0)
+    spiking = (np.nan_to_num(height, nan=-1.0) > limit[:, None]) | (plain > beyond[:, None])
+    for n in np.nonzero(old & spiking.any(axis=1))[0]:
+        over = np.nonzero(spiking[n])[0]
         for hour in over:
             at = day * 24 + int(hour)
             usual = float(np.nan_to_num(place.usual[n, day, hour]))
@@ -203,10 +210,12 @@ def _look_spikes(state: _State, place: _Place, day: int, wide: Floats, by: rules
             state.spike_held[n] = at + 24
     seen = np.where(old, np.minimum(top, by.spike_learn * limit), np.minimum(top, by.spike_cap))
     faded = 1 + (state.spike - 1) * by.fade
+    most = np.nan_to_num(place.hours[:, day], nan=0.0).max(axis=1)
+    state.ever = np.maximum(state.ever, np.where(known, np.minimum(most, by.ever_learn * state.ever), most))
     state.spike = np.where(np.isnan(top) | (state.history < by.learn_days), state.spike, np.maximum(faded, seen))
 
 
-def _spikes(hours: Floats, total: Floats, by_level: Floats) -> Floats:
+def _spikes(hours: Floats, lift: Floats) -> Floats:
     """Each hour against the highest of five weeks within an hour of that time, on a day like yesterday."""
     none = np.where(np.isnan(hours), -np.inf, hours)
     near = np.maximum(none, np.maximum(np.roll(none, 1, axis=2), np.roll(none, -1, axis=2)))
@@ -214,8 +223,6 @@ def _spikes(hours: Floats, total: Floats, by_level: Floats) -> Floats:
     for ago in range(1, min(_HIGHEST_DAYS + 1, hours.shape[1])):
         np.maximum(highest[:, ago:], near[:, :-ago], out=highest[:, ago:])
     peak = quantile(trail(np.where(np.isinf(none.max(axis=2)), np.nan, none.max(axis=2)), 1, 28), least=10)
-    lift = np.ones_like(total)
-    lift[:, 1:] = np.exp(rise(by_level))[:, :-1]
     known = np.maximum(highest, _PEAK_SHARE * peak[..., None]) * lift[..., None]
     with np.errstate(invalid="ignore", divide="ignore"):
         out = np.where(np.isfinite(highest) & (known > 0), hours / known, np.nan)
@@ -258,11 +265,14 @@ def _place(raw: Floats, hours: Floats, degrees: Floats | None, peers: bool, by: 
             spread.append(of.spread)
             floors.append(floor)
             widths.append(width)
-    spikes = _spikes(hours, total, judged[0].day)
+    lift = np.ones_like(total)
+    lift[:, 1:] = np.exp(rise(judged[0].day))[:, :-1]
+    spikes, plain = _spikes(hours, lift), hours / lift[..., None]
     if peers and len(hours) >= _PEERS:
-        spikes = spikes / _shared(spikes)
+        shared = _shared(spikes)
+        spikes, plain = spikes / shared, plain / shared
     return _Place(
-        raw, hours, total, quiet, usual, spikes, tuple(names),
+        raw, hours, total, quiet, usual, spikes, plain, tuple(names),
         np.stack(values), np.stack(spread), np.array(floors)[:, None], np.array(widths)[:, None], whole,
     )  # fmt: skip
 

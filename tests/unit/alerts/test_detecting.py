@@ -136,6 +136,20 @@ def test_patience_and_holidays_make_margins_wider() -> None:
     assert told(hours, special=special) == []
 
 
+def test_an_hour_far_beyond_all_before_is_told_where_spikes_are_no_news() -> None:
+    hours = home()
+    hours[100, 19] = 12.0
+    hours[160, 19] = 3.8  # against five weeks it is less than the one before was
+    hours[180, 19] = 2.8
+    spikes = [start // 24 for kind, start, _ in told(hours) if kind == "SPIKE"]
+    assert spikes == [100, 160]
+    blind = rules.Rules(ever_above=99.0)
+    assert [one.start // 24 for one in detect(hours[None], by=blind) if one.kind == "SPIKE"] == [100]
+    still = home()
+    still[:100] = 0.0  # nobody lived there: the first use is no alarm each day
+    assert [one for one in told(still) if one[0] == "SPIKE" and one[1] > 130 * 24] == []
+
+
 def test_days_of_23_and_25_hours() -> None:
     ordinary = list(range(24))
     back = [0, 1, 1, *range(2, 24)]
