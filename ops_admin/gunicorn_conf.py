@@ -1,5 +1,6 @@
 """How gunicorn serves the hub: threads (they hold a thousand open chats as well as an event loop does)."""
 
+import gc
 import importlib
 import os
 import signal
@@ -28,3 +29,9 @@ def post_fork(server: object, worker: object) -> None:
     """Workers die with their master, even when it is killed."""
     embedded.die_with_parent(signal.SIGTERM)()
     sys.setswitchinterval(0.001)  # many short turns beside each other: none waits long for its next one
+
+
+def post_worker_init(worker: object) -> None:
+    """What was loaded stays: looking through it for garbage again and again would hold up a turn each time."""
+    gc.collect()
+    gc.freeze()

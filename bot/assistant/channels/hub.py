@@ -9,6 +9,7 @@ GET  /webhooks/hub/         health
 from __future__ import annotations
 
 import asyncio
+import gc
 import hmac
 import json
 import logging
@@ -22,6 +23,7 @@ from sanic.request import Request
 from sanic.response import HTTPResponse
 
 from channels import failures, fastvalidate
+from channels.line import Line
 
 logger = logging.getLogger(__name__)
 
@@ -88,9 +90,16 @@ class HubInput(InputChannel):
     def __init__(self, token: Text) -> None:
         self._token = token
         self._turns = Turns()
+        self._line = Line()
 
     def blueprint(self, on_new_message: Callable[[UserMessage], Awaitable[Any]]) -> Blueprint:
         hub = Blueprint("hub_webhook", __name__)
+
+        @hub.listener("after_server_start")
+        async def keep(app: Any, loop: Any) -> None:
+            # the model stays: looking through it for garbage would hold up a turn by a tenth of a second each time
+            gc.collect()
+            gc.freeze()
 
         @hub.route("/", methods=["GET"])
         async def health(request: Request) -> HTTPResponse:
@@ -149,10 +158,11 @@ class HubInput(InputChannel):
             message = UserMessage(
                 said, output, sender, parse_data=issued, input_channel=channel, message_id=turn_id, metadata=metadata
             )
-            if issued is None:
-                message.parse_data = await agent.processor.parse_message(message)
-            with failures.watch() as failed:
-                await agent.handle_message(message)
+            async with self._line.place(channel):
+                if issued is None:
+                    message.parse_data = await agent.processor.parse_message(message)
+                with failures.watch() as failed:
+                    await agent.handle_message(message)
             if failed:
                 raise failures.ActionFailed(failed[0])
             messages = [_message(item) for item in output.messages]

@@ -1,0 +1,58 @@
+"""Who is served next: callers before visitors of the web chat, and both before who may read the answer later."""
+
+from __future__ import annotations
+
+import asyncio
+import heapq
+import itertools
+from contextlib import asynccontextmanager
+from typing import AsyncIterator, List, Text, Tuple
+
+RANKS = {"VOICE": 0, "WEB": 1}  # a caller hears the silence, a visitor looks at it; the rest come after them
+LAST = 2
+PLACES = 2  # one turn computes while another waits for its action: more would only slow each other down
+PATIENCE = 1.0  # seconds: a turn that takes longer than that waits for somebody else, and its place is not kept
+
+
+class Line:
+    """Places for turns that compute, given by rank and, within a rank, in the order they came."""
+
+    def __init__(self, places: int = PLACES, patience: float = PATIENCE) -> None:
+        self._free = places
+        self._patience = patience
+        self._waiting: List[Tuple[int, int, "asyncio.Future[None]"]] = []
+        self._numbers = itertools.count()
+
+    @asynccontextmanager
+    async def place(self, channel: Text) -> AsyncIterator[None]:
+        """This will wait for a place and keep it while the block runs, but never longer than the patience."""
+        await self._enter(RANKS.get(channel, LAST))
+        # the timer or the end of the block, whichever comes first, gives the place to the next
+        timer = asyncio.get_running_loop().call_later(self._patience, self._leave)
+        try:
+            yield
+        finally:
+            if timer.when() > asyncio.get_running_loop().time():
+                timer.cancel()
+                self._leave()
+
+    async def _enter(self, rank: int) -> None:
+        if self._free:
+            self._free -= 1
+            return
+        turn: "asyncio.Future[None]" = asyncio.get_running_loop().create_future()
+        heapq.heappush(self._waiting, (rank, next(self._numbers), turn))
+        try:
+            await turn
+        except asyncio.CancelledError:
+            if turn.done() and not turn.cancelled():  # it was given a place in the moment it went
+                self._leave()
+            raise
+
+    def _leave(self) -> None:
+        while self._waiting:
+            _, _, turn = heapq.heappop(self._waiting)
+            if not turn.done():
+                turn.set_result(None)
+                return
+        self._free += 1
