@@ -13,6 +13,12 @@ from metering import blocks, copying
 from metering.quality import Quality
 
 _CHUNK_BYTES = 8_000_000
+_JUDGED = text(
+    """
+    UPDATE read_day SET judged_at = recorded_at
+     WHERE meter_id = ANY(CAST(:ids AS bigint[])) AND day >= :first AND day < :until
+    """
+)
 
 
 def load_matrix(
@@ -24,13 +30,15 @@ def load_matrix(
     interval_minutes: int = 60,
     codes: NDArray[np.uint8] | None = None,
     now: datetime | None = None,
+    judged_until: date | None = None,
 ) -> int:
     """This will load whole UTC days of many meters: wh[n, days x intervals], -1 where missing.
 
     Gives the day rows written.
 
     For filling an empty stretch only: a day that is already there is an integrity error, and no fact is
-    recorded. Without `codes` every read counts as ACTUAL.
+    recorded. Without `codes` every read counts as ACTUAL. Days before `judged_until` were judged in their time, where
+    the reads come from.
     """
     per_day = blocks.per_day(interval_minutes)
     values = np.asarray(wh)
@@ -42,6 +50,8 @@ def load_matrix(
     recorded = now or blocks.day_start(day_from + timedelta(days=days))
     copying.copy_days(session, _pieces(np.asarray(meter_ids), day_from, values, codes, per_day, recorded))
     _mark_read(session, meter_ids, day_from, values, interval_minutes)
+    if judged_until is not None:
+        session.execute(_JUDGED, {"ids": list(meter_ids), "first": day_from, "until": judged_until})
     return len(meter_ids) * days
 
 

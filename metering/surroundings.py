@@ -79,6 +79,7 @@ class _Grid:
     wh: Ints
     codes: Codes
     rows: Mapping[tuple[int, date], Any]
+    judged_from: Mapping[int, datetime]  # when the first of a meter's rows came that has been judged
 
     def sums(self) -> Ints:
         return np.asarray(np.where(self.wh >= 0, self.wh, 0).sum(axis=2), dtype=np.int64)
@@ -115,7 +116,11 @@ def _grid(meter_ids: Sequence[int], rows: Sequence[Any], first: date, days: int,
             values, marks = blocks.coarsen(values, marks, length // per_day)
         m, d = [at[r.meter_id] for r in these], [(r.day - first).days for r in these]
         wh[m, d], codes[m, d] = values.reshape(-1, per_day), marks.reshape(-1, per_day)
-    return _Grid(at, first, wh, codes, {(r.meter_id, r.day): r for r in rows})
+    judged: dict[int, datetime] = {}
+    for r in rows:
+        if r.judged_at is not None:
+            judged[r.meter_id] = min(r.recorded_at, judged.get(r.meter_id, r.recorded_at))
+    return _Grid(at, first, wh, codes, {(r.meter_id, r.day): r for r in rows}, judged)
 
 
 def _batch(
@@ -150,7 +155,7 @@ def _batch(
     }  # fmt: skip
     context = contexts.bare(codes, spread, **known)
     told = (codes >= Quality.CUSTOMER).any(axis=1)
-    late = [_late(grid, cell, row, late_after) for cell, row in zip(cells, rows, strict=True)]
+    late = [_late(grid, row, late_after) for row in rows]
     return Batch(
         tuple(meter_id for meter_id, _ in cells), tuple(day for _, day in cells),
         tuple(x.service_point_id for x in own), values, context, tuple(r.seen for r in rows), tuple(kinds),
@@ -162,12 +167,14 @@ def _rule(row: Any, per_day: int) -> Codes:
     return np.zeros(per_day, dtype=np.uint8) if row.rule is None else np.frombuffer(row.rule, dtype=np.uint8)
 
 
-def _late(grid: _Grid, cell: tuple[int, date], row: Any, late_after: timedelta) -> bool:
+def _late(grid: _Grid, row: Any, late_after: timedelta) -> bool:
     """Come so late that others of the meter, which came before, have been judged."""
-    if row.recorded_at <= blocks.day_start(row.day) + _DAY + late_after:
-        return False
-    before = (grid.rows.get((cell[0], row.day + n * _DAY)) for n in range(-HISTORY, _SPAN))
-    return any(r is not None and r.judged_at is not None and r.recorded_at < row.recorded_at for r in before)
+    judged = grid.judged_from.get(row.meter_id)
+    return (
+        judged is not None
+        and judged < row.recorded_at
+        and row.recorded_at > blocks.day_start(row.day) + _DAY + late_after
+    )
 
 
 def _residents(
@@ -175,21 +182,24 @@ def _residents(
 ) -> tuple[list[str], list[str], Mask]:  # fmt: skip
     """Class of customer, zone, and whether nobody takes service; a UTC day touches the civil day before."""
     points = sorted({x.service_point_id for x in own})
-    there: dict[tuple[int, date], int] = {}
-    zones: dict[int, str] = {}
-    for day in sorted({day - n * _DAY for day in days for n in (0, 1)}):
-        for point in accounts.list_service_points_of(session, service_point_ids=points, on=day):
-            zones[point.id] = point.timezone
-            if point.account_id is not None:
-                there[point.id, day] = point.account_id
-    ids = sorted(set(there.values()))
+    period = periods.Days(min(days) - _DAY, max(days) + _DAY)
+    agreements: dict[int, list[Any]] = defaultdict(list)
+    for one in accounts.list_agreements(session, period=period, service_point_ids=points):
+        agreements[one.service_point_id].append(one)
+    ids = sorted({one.account_id for of in agreements.values() for one in of})
     kind = {a.id: a.customer_kind for a in accounts.list_accounts_of(session, account_ids=ids)}
-    account = [
-        there.get((x.service_point_id, day), there.get((x.service_point_id, day - _DAY)))
+    zone = {p.id: p.timezone for p in accounts.list_service_points_of(session, service_point_ids=points, on=max(days))}
+
+    def account(point: int, day: date) -> int | None:
+        there = [o for o in agreements[point] if o.starts_on <= day and (o.ends_on is None or day < o.ends_on)]
+        return there[0].account_id if there else None
+
+    found = [
+        account(x.service_point_id, day) or account(x.service_point_id, day - _DAY)
         for x, day in zip(own, days, strict=True)
     ]
-    kinds = ["RESIDENTIAL" if a is None else kind[a] for a in account]
-    return kinds, [zones[x.service_point_id] for x in own], np.array([a is None for a in account], dtype=np.bool_)
+    kinds = ["RESIDENTIAL" if a is None else kind[a] for a in found]
+    return kinds, [zone[x.service_point_id] for x in own], np.array([a is None for a in found], dtype=np.bool_)
 
 
 def _history(grid: _Grid, m: Ints, d: Ints) -> dict[str, Any]:

@@ -5,6 +5,7 @@ opened and restored. Nothing is typed in.
 """
 
 import dataclasses
+import functools
 from collections import defaultdict
 from collections.abc import Iterator
 from datetime import UTC, date, datetime, time, timedelta
@@ -38,6 +39,7 @@ logger = log.get(__name__)
 
 MONTHS = 13
 COUNTY = "Harbor"
+_LOOKED_AT = timedelta(days=14)  # reads that validation still has to look at; the older ones it did in their time
 
 
 @dataclasses.dataclass(frozen=True)
@@ -231,6 +233,7 @@ def _reads(session: Session, homes: list[Home], first: date, now: datetime, seed
     days = [first + timedelta(days=n) for n in range((now.date() - first).days + 1)]
     wh = np.concatenate([load.day_wh(habits, day, seed) for day in days], axis=1)
     ended = slice((len(days) - 1) * 24 + now.hour, None)
+    keep = functools.partial(bulk.load_matrix, session, day_from=first, now=now, judged_until=now.date() - _LOOKED_AT)
     count = 0
     for row, home in enumerate(homes):
         sent_out = meters.find_meter(session, service_point_id=home.service_point_id, direction="RECEIVED")
@@ -238,12 +241,10 @@ def _reads(session: Session, homes: list[Home], first: date, now: datetime, seed
             sun = np.concatenate([load.solar_wh(home.person.solar_kw, day, seed) for day in days])
             wh[row], sent = load.behind_the_meter(wh[row], sun)
             sent[ended] = -1
-            count += bulk.load_matrix(session, meter_ids=[sent_out.id], day_from=first, wh=sent[None, :], now=now)
+            count += keep(meter_ids=[sent_out.id], wh=sent[None, :])
     wh[:, ended] = -1
     metered = [row for row, home in enumerate(homes) if not home.person.register_meter]
-    return count + bulk.load_matrix(
-        session, meter_ids=[homes[row].meter_id for row in metered], day_from=first, wh=wh[metered], now=now
-    )
+    return count + keep(meter_ids=[homes[row].meter_id for row in metered], wh=wh[metered])
 
 
 def record_weather(session: Session, first: date, today: date, seed: int, now: datetime) -> None:
