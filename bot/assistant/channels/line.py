@@ -27,14 +27,21 @@ class Line:
     async def place(self, channel: Text) -> AsyncIterator[None]:
         """This will wait for a place and keep it while the block runs, but never longer than the patience."""
         await self._enter(RANKS.get(channel, LAST))
+        kept = True
+
+        def leave() -> None:
+            nonlocal kept
+            if kept:
+                kept = False
+                self._leave()
+
         # the timer or the end of the block, whichever comes first, gives the place to the next
-        timer = asyncio.get_running_loop().call_later(self._patience, self._leave)
+        timer = asyncio.get_running_loop().call_later(self._patience, leave)
         try:
             yield
         finally:
-            if timer.when() > asyncio.get_running_loop().time():
-                timer.cancel()
-                self._leave()
+            timer.cancel()
+            leave()
 
     async def _enter(self, rank: int) -> None:
         if self._free:
