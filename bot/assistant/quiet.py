@@ -15,6 +15,7 @@ def hush() -> None:
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     warnings.filterwarnings("ignore")
     logging.basicConfig(level=logging.WARNING)
+    import skops.io  # noqa: F401 - before TensorFlow: see serve.py
     import structlog
 
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.WARNING))

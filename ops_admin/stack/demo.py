@@ -268,7 +268,7 @@ def model_named(said: str) -> pathlib.Path:
 def rasa_command(python: str, model: pathlib.Path, port: int) -> list[str]:
     """This will give the command line of the assistant: no API beside our own channel, loopback only."""
     return [
-        python, "-m", "rasa", "run", "-m", str(model), "-i", "127.0.0.1", "-p", str(port),
+        python, "serve.py", "run", "-m", str(model), "-i", "127.0.0.1", "-p", str(port),
         "--endpoints", "endpoints.yml", "--credentials", "credentials.yml",
     ]  # fmt: skip
 
