@@ -139,7 +139,10 @@ _CLAIM = text("""
                 AND earlier.state = 'OWED' AND earlier.id < owed.id)
         FOR UPDATE OF owed SKIP LOCKED)
     RETURNING delivery.subscriber, delivery.attempts, fact.id, fact.name, fact.order_key, fact.payload,
-        fact.recorded_at, set_config('synchronous_commit', 'off', true)
+        fact.recorded_at, set_config('synchronous_commit', 'off', true), EXISTS (
+            SELECT FROM delivery AS later JOIN fact AS news ON news.id = later.fact_id
+            WHERE later.subscriber = delivery.subscriber AND later.order_key = delivery.order_key
+              AND later.state = 'OWED' AND later.id > delivery.id AND news.payload = fact.payload) AS superseded
 """)
 _HAND_BACK = text("""
     UPDATE delivery SET lease = NULL, leased_until = NULL, attempts = attempts - 1 WHERE id = :id AND lease = :lease
@@ -172,13 +175,14 @@ class Subscriber:
     """Who hears a fact: a stable name, the handler, and the queue its bell rings in.
 
     `after` seconds: it is in no hurry, and what a customer waits for goes first. No bell is rung then; the sweep finds
-    the delivery when it is due.
+    the delivery when it is due. `latest`: it tells how things stand, so of the same owed more than once the last does.
     """
 
     name: str
     handler: Handler
     queue: str = "default"
     after: float = 0.0
+    latest: bool = False
 
 
 @dataclass(frozen=True)
@@ -190,6 +194,7 @@ class Claimed:
     subscriber: str
     fact: Fact
     attempts: int
+    superseded: bool = False  # the same is owed to the same subscriber once more
 
 
 class Lane(Protocol):
@@ -299,7 +304,11 @@ def rung(session: Session, news: Sequence[News], rows: Sequence[Any], *, now: da
 def deliver(hub: "Hub", delivery_id: int) -> str:
     """This will run one owed delivery, if it is due, free, and first of its key. Gives what became of it."""
     claimed = _claim(hub, delivery_id)
-    return "SKIPPED" if claimed is None else run(hub, claimed)
+    if claimed is None:
+        return "SKIPPED"
+    if claimed.superseded and hub.subscriber(claimed.subscriber).latest:
+        return _close(hub, delivery_id, claimed.lease, "DONE", None)
+    return run(hub, claimed)
 
 
 def run(hub: "Hub", claimed: Claimed) -> str:
@@ -412,7 +421,7 @@ def _claim(hub: "Hub", delivery_id: int) -> Claimed | None:
     if row is None:
         return None
     fact = Fact(row.id, row.name, row.order_key, row.payload, row.recorded_at)
-    return Claimed(delivery_id, lease, row.subscriber, fact, row.attempts)
+    return Claimed(delivery_id, lease, row.subscriber, fact, row.attempts, row.superseded)
 
 
 def _close(hub: "Hub", delivery_id: int, lease: str, state: str, error: str | None) -> str:

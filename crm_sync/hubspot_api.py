@@ -1,7 +1,8 @@
 """HubSpot's own SDK, called with a time limit, counted against the allowance, and its failures named.
 
 Facts this module rests on: the SDK has no time limits of its own and its retry never repeats a POST, so neither is
-used: calls carry `_request_timeout`, and repeating is the outbox's work.
+used: calls carry `_request_timeout`, and repeating is the outbox's work. Left alone, it makes a client, and with it a
+connection, for each call; here a part of it is made once.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -26,6 +27,7 @@ class Api:
         self._settings = settings
         self._take = take
         self._client: Any = None
+        self._parts: dict[tuple[str, str], Any] = {}
 
     def upsert(self, kind: str, key: str, inputs: Mapping[str, Mapping[str, str]]) -> dict[str, str]:
         """This will create or update objects by a unique property of ours; gives the ids by our keys."""
@@ -171,10 +173,19 @@ class Api:
             base = self._settings.hubspot_api_base
             self._client = hubspot.Client.create(
                 access_token=self._settings.hubspot_access_token,
+                api_factory=self._part,
                 retry=Retry(total=0),
                 **({"host": base, "base_url": base} if base else {}),
             )
         return self._client
+
+    def _part(self, package: Any, name: str, config: Mapping[str, Any]) -> Any:
+        from hubspot.discovery import discovery_base
+
+        key = (package.__name__, name)
+        if key not in self._parts:
+            self._parts[key] = discovery_base.DiscoveryBase._default_api_factory(package, name, config)
+        return self._parts[key]
 
     def _call(self, method: Callable[..., Any], *arguments: Any, **named_arguments: Any) -> Any:
         http.leave()

@@ -14,9 +14,9 @@ from core.outbox import Handler, Subscriber
 from crm_sync import handlers as crm
 
 
-def _of(handler: Handler, queue: str = "default", after: float = 0.0) -> Subscriber:
+def _of(handler: Handler, queue: str = "default", after: float = 0.0, *, latest: bool = False) -> Subscriber:
     """A subscriber's name is where its handler stands: it may be owed deliveries, so renaming one needs a migration."""
-    return Subscriber(f"{handler.__module__}.{handler.__name__}", handler, queue, after)
+    return Subscriber(f"{handler.__module__}.{handler.__name__}", handler, queue, after, latest)
 
 
 _notify_outage = _of(notices.notify_outage)
@@ -32,8 +32,8 @@ SUBSCRIPTIONS: Mapping[str, tuple[Subscriber, ...]] = {
     # a message, from door to CRM
     "message.received": (_of(conversations.answer_message, "turns"),),
     "message.owed": (_of(conversations.deliver_message, "turns"),),
-    "conversation.touched": (_of(crm.sync_interaction, "crm", after=2.0),),
-    "customer.changed": (_of(crm.sync_contact, "crm"),),
+    "conversation.touched": (_of(crm.sync_interaction, "crm", after=2.0, latest=True),),
+    "customer.changed": (_of(crm.sync_contact, "crm", latest=True),),
     # a person takes over, and gives back
     "handoff.requested": (_of(crm.open_ticket, "crm"),),
     "handoff.accepted": (_tell_handoff,),

@@ -107,6 +107,17 @@ def test_a_segment_is_one_activity_that_grows(world: World, crm: FakeCRM) -> Non
     assert all(a.contact_id in (None, f"contact-{world.customer.number}") for a in crm.activities.values())
 
 
+def test_what_is_owed_several_times_is_told_once_and_the_talk_before_it_too(world: World, crm: FakeCRM) -> None:
+    world.say("Hello")
+    world.hub.clock.move(hours=1)  # the talk before is told for itself, though nobody came to do it
+    for text in ("What do I owe?", "And my usage?", "Thanks"):
+        world.say(text)
+    settle(world)
+    assert crm.calls.count("activity") == len(crm.activities) == 2
+    bodies = [activity.properties["body"] for activity in crm.activities.values()]
+    assert [body.count("Customer:") for body in bodies] == [1, 3]
+
+
 @pytest.mark.parametrize(
     ("channel", "kind"),
     [("WHATSAPP", "communication"), ("EMAIL", "email"), ("WEB", "note"), ("VOICE", "call")],
