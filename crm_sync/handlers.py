@@ -13,7 +13,7 @@ from core.conversations import queries as conversations
 from core.conversations import summary as summaries
 from core.hub import Hub
 from core.outbox import Fact
-from crm_sync import mapping, operations, queries
+from crm_sync import limiter, mapping, operations, queries
 
 _QUIET = timedelta(seconds=2)  # a segment is pushed when nobody has spoken for so long: one call, not one a message
 _OURS_BY_THEN = timedelta(minutes=5)  # a ticket we have not heard of by then is not ours
@@ -26,7 +26,8 @@ def sync_contact(hub: Hub, fact: Fact) -> None:
     with hub.transaction() as session:
         contact = _customer_contact(session, int(fact.payload["customer_id"]))
         known = queries.find_link(session, kind="CONTACT", key=contact.key)
-    _push_contact(hub, contact, known)
+    with limiter.unhurried():
+        _push_contact(hub, contact, known)
 
 
 def sync_interaction(hub: Hub, fact: Fact) -> None:
@@ -48,7 +49,8 @@ def sync_interaction(hub: Hub, fact: Fact) -> None:
         handoff = conversations.find_open_handoff(session, conversation_id=conversation.id)
         ticket = _ticket_link(session, handoff.id) if handoff else None
         known = queries.find_link(session, kind="ACTIVITY", key=f"interaction-{interaction.id}")
-    contact_id = _push_contact(hub, contact, known_contact)
+    with limiter.unhurried():
+        contact_id = _push_contact(hub, contact, known_contact)
     told, of_contact, of_ticket = known.content_hash.split("/") if known else ("", "", "")
     ticket_id = ticket.remote_id if ticket else of_ticket
     activity = mapping.activity(
@@ -61,7 +63,7 @@ def sync_interaction(hub: Hub, fact: Fact) -> None:
     if (digest, contact_id, ticket_id) == (told, of_contact, of_ticket):
         return
     things = [("ACTIVITY", activity.key), ("CONTACT", contact.key)]
-    with _mended(hub, [*things, ("TICKET", f"handoff-{handoff.id}")] if handoff else things):
+    with limiter.unhurried(), _mended(hub, [*things, ("TICKET", f"handoff-{handoff.id}")] if handoff else things):
         remote_id = hub.crm.upsert_activity(activity, known.remote_id if known else None)
     with hub.transaction() as session:
         operations.link(

@@ -1,5 +1,6 @@
 """Conversations as the CRM sees them, and what people do there as the customer sees it."""
 
+import itertools
 import json
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -384,3 +385,22 @@ def test_the_allowance_is_shared_and_says_when_to_come_again(redis_url: str) -> 
     limiter.limiter(client, name="another", per_10s=1)()
     gone = redis.Redis(host="127.0.0.1", port=1, socket_connect_timeout=0.2)
     limiter.limiter(gone, name="test", per_10s=1)()  # without Redis the vendor's own 429 is the second line
+
+
+def test_what_nobody_waits_for_leaves_room_and_stands_in_a_line(redis_url: str) -> None:
+    take = limiter.limiter(redis.Redis.from_url(redis_url), name="line", per_10s=10)
+    waits = []
+    with limiter.unhurried():
+        for _ in range(8):
+            take()
+        for _ in range(5):
+            with pytest.raises(errors.Later) as full:
+                take()
+            waits.append(full.value.seconds)
+    apart = [later - sooner for sooner, later in itertools.pairwise(waits)]
+    assert waits[0] >= 10 and all(2.3 < each < 2.6 for each in apart), "each has a place of its own"
+    for _ in range(2):  # the rest is for those who are waited for
+        take()
+    with pytest.raises(errors.Later) as full:
+        take()
+    assert full.value.seconds <= 10, "and they do not stand in the line"
