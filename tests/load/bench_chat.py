@@ -406,7 +406,7 @@ def main() -> int:
     parser.add_argument(
         "--home", type=pathlib.Path, help="a running stack's home (begun with BURST_CHAT=0 BURST_TEXT=0)"
     )
-    parser.add_argument("--seconds", type=float, default=90, help="about how long to measure")
+    parser.add_argument("--seconds", type=float, default=180, help="about how long to measure")
     parser.add_argument("--write", action="store_true", help="keep the numbers in docs/benchmarks.md")
     options = parser.parse_args()
     where = machine()
