@@ -1,12 +1,14 @@
-"""One chunk of a load, in one transaction: meters found, reads checked and laid out, set against what stands, told of.
+"""One chunk of a load: sorted; then, in one transaction, its meters found, its reads checked and laid out, set against
+what stands, told of.
 
-Everything is done for the whole chunk at once; only what is wrong is looked at one by one.
+Everything is done for the whole chunk at once; only what is wrong is looked at one by one. Sorting needs no database,
+and is done while another chunk is stored.
 """
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import numpy as np
@@ -95,37 +97,60 @@ class _Found:
         return _Found(*(column[places] for column in columns))
 
 
-def store(
-    session: Session,
-    items: Sequence[told.Told],
-    *,
-    batch_id: int,
-    unreadable_before: int,
-    source: str,
-    now: datetime,
-) -> Counts:
-    """This will store a chunk of what was told, and give what became of it."""
-    work = _Work(batch_id, source, now)
+@dataclass(frozen=True)
+class Chunk:
+    """What was told, by kind; of the runs also, as columns, their starts in seconds and their intervals in minutes."""
+
+    size: int
+    runs: Sequence[told.Run]
+    dials: Sequence[told.Dial]
+    lost: Sequence[told.Unreadable]
+    starts: np.ndarray[Any, np.dtype[np.float64]]
+    minutes: Ints
+
+    def spans(self) -> Iterator[tuple[datetime, datetime]]:
+        """This will give from when to when runs go: of thousands, mostly one."""
+        lengths = np.fromiter((len(run.wh) for run in self.runs), dtype=np.int64, count=len(self.runs))
+        for start, seconds in set(zip(self.starts.tolist(), (lengths * self.minutes * 60).tolist(), strict=True)):
+            yield datetime.fromtimestamp(start, UTC), datetime.fromtimestamp(start + seconds, UTC)
+
+
+def sort(items: Sequence[told.Told]) -> Chunk:
+    """This will sort what was told. Pure."""
     runs: list[told.Run] = []
     dials_: list[told.Dial] = []
+    lost: list[told.Unreadable] = []
     for each in items:
         if isinstance(each, told.Run):
             runs.append(each)
         elif isinstance(each, told.Dial):
             dials_.append(each)
         else:
-            _unreadable(work, each, unreadable_before)
-    found, shown = _meters(session, runs), _meters(session, dials_)
-    by_minutes, daily = _places(work, runs, found)
-    laid = {minutes: _lay_out(runs, found, places, minutes) for minutes, places in by_minutes.items()}
+            lost.append(each)
+    starts = np.fromiter((run.starts_at.timestamp() for run in runs), dtype=np.float64, count=len(runs))
+    minutes = np.fromiter((run.interval_minutes for run in runs), dtype=np.int64, count=len(runs))
+    return Chunk(len(items), runs, dials_, lost, starts, minutes)
+
+
+def store(
+    session: Session, chunk: Chunk, *, batch_id: int, unreadable_before: int, source: str, now: datetime
+) -> Counts:
+    """This will store a chunk of what was told, and give what became of it."""
+    work = _Work(batch_id, source, now)
+    for lost in chunk.lost:
+        _unreadable(work, lost, unreadable_before)
+    runs = chunk.runs
+    found, shown = _meters(session, runs), _meters(session, chunk.dials)
+    by_minutes, daily = _places(work, chunk, found)
+    laid = {minutes: _lay_out(chunk, found, places, minutes) for minutes, places in by_minutes.items()}
     others = np.concatenate((found.ids[daily], shown.ids))
     known, last_read = gathering.newest(found.ids, found.last_read)
     _lock(session, [days.ends(minutes) for minutes, days in laid.items()], known, last_read, others)
     for minutes, days in laid.items():
         unread = last_read[np.searchsorted(known, days.meter_ids)] <= days.days * _DAY
         _intervals(session, work, days, [runs[n] for n in by_minutes[minutes].tolist()], minutes, unread)
-    if len(daily) or dials_:
-        _shares(session, work, [runs[n] for n in daily.tolist()], found.some(daily), dials_, shown)
+    if len(daily) or chunk.dials:
+        _shares(session, work, [runs[n] for n in daily.tolist()], found.some(daily), chunk.dials, shown)
     _finish(session, work, np.concatenate((found.ids, shown.ids)), np.concatenate((found.points, shown.points)))
     fates = work.fates
     return Counts(fates["stored"], fates["unchanged"], fates["excepted"], fates["unreadable"])
@@ -156,10 +181,9 @@ def _meters(session: Session, items: Sequence[told.Run] | Sequence[told.Dial]) -
     )
 
 
-def _places(work: _Work, runs: Sequence[told.Run], found: _Found) -> tuple[dict[int, Ints], Ints]:
+def _places(work: _Work, chunk: Chunk, found: _Found) -> tuple[dict[int, Ints], Ints]:
     """Which runs lie on their meter's grid, by length of interval, and which are of whole days."""
-    minutes = np.fromiter((run.interval_minutes for run in runs), dtype=np.int64, count=len(runs))
-    starts = np.fromiter((run.starts_at.timestamp() for run in runs), dtype=np.float64, count=len(runs))
+    minutes, starts = chunk.minutes, chunk.starts
     wanted = np.where(found.minutes == 0, 60, found.minutes)  # a register only: hourly shares of what its dial says
     known = found.ids > 0
     daily = known & (minutes == DAY_MINUTES) & (found.minutes == 0)
@@ -171,7 +195,7 @@ def _places(work: _Work, runs: Sequence[told.Run], found: _Found) -> tuple[dict[
         ("OFF_GRID", fits & ~even),
     ):
         for n in np.flatnonzero(wrong).tolist():
-            run, more = runs[n], {} if known[n] else {"meter_number": runs[n].meter[:100]}
+            run, more = chunk.runs[n], {} if known[n] else {"meter_number": chunk.runs[n].meter[:100]}
             meter_id = int(found.ids[n]) or None
             work.except_(code, len(run.wh), line=run.line, meter_id=meter_id, at=run.starts_at, **more)
     good = fits & even
@@ -179,12 +203,11 @@ def _places(work: _Work, runs: Sequence[told.Run], found: _Found) -> tuple[dict[
     return by_minutes, np.flatnonzero(daily)
 
 
-def _lay_out(runs: Sequence[told.Run], found: _Found, places: Ints, minutes: int) -> gathering.Laid:
-    mine, those = found.some(places), [runs[n] for n in places.tolist()]
-    starts = np.fromiter((run.starts_at.timestamp() for run in those), dtype=np.float64, count=len(those))
+def _lay_out(chunk: Chunk, found: _Found, places: Ints, minutes: int) -> gathering.Laid:
+    mine, those = found.some(places), [chunk.runs[n] for n in places.tolist()]
     placed = gathering.Placed(
         mine.ids,
-        starts.astype(np.int64) - gathering.ORIGIN,
+        chunk.starts[places].astype(np.int64) - gathering.ORIGIN,
         mine.first,
         mine.last,
         [run.wh for run in those],

@@ -9,7 +9,7 @@ from typing import BinaryIO
 
 from msgspec import structs
 
-from core import errors
+from core import errors, heap
 from core.hub import Hub
 from metering import import_trial, loading
 from metering.formats import mapping, reader, told
@@ -44,6 +44,7 @@ def load(
     hub: Hub, path: Path, said: mapping.Columns | None, whose: Whose, progress: Progress, *, now: datetime
 ) -> import_trial.Summary:
     """This will load a file. Invalid ``file.unreadable`` with a `reason` where it cannot be opened."""
+    heap.keep()
     with _open(path) as stream:
         sha256 = _digest(stream, said, whose)
         seen = _Seen(progress)

@@ -52,9 +52,9 @@ def load(hub: Hub, told_: Iterable[told.Told], *, source: str, sha256: str, now:
         known = batch.counts
         return Counts(0, known.stored + known.unchanged, known.excepted, known.unreadable)
     months: set[date] = set()
-    for items in _ahead(_chunks(islice(told_, batch.position, None))):
-        _make_months(hub, items, months, now)
-        _store(hub, batch, items, source, now)
+    for part in _ahead(_chunks(islice(told_, batch.position, None))):
+        _make_months(hub, part, months, now)
+        _store(hub, batch, part, source, now)
     with hub.transaction() as session:
         row = _row(session, batch)
         row.finished_at = now
@@ -86,8 +86,8 @@ def _chunks(items: Iterable[told.Told]) -> Iterator[list[told.Told]]:
         yield part
 
 
-def _ahead(chunks: Iterator[list[told.Told]]) -> Iterator[list[told.Told]]:
-    """One chunk is parsed while the database stores the one before: two are in memory, and neither waits long.
+def _ahead(chunks: Iterator[list[told.Told]]) -> Iterator[chunk.Chunk]:
+    """One chunk is parsed and sorted while the database stores the one before: two are in memory, neither waits long.
 
     Only one thread at a time is in the parser, and it sees what its caller's context has.
     """
@@ -100,17 +100,17 @@ def _ahead(chunks: Iterator[list[told.Told]]) -> Iterator[list[told.Told]]:
             part = following.result()
 
 
-def _next(chunks: Iterator[list[told.Told]]) -> list[told.Told] | None:
-    return next(chunks, None)
+def _next(chunks: Iterator[list[told.Told]]) -> chunk.Chunk | None:
+    items = next(chunks, None)
+    return None if items is None else chunk.sort(items)
 
 
-def _make_months(hub: Hub, items: list[told.Told], done: set[date], now: datetime) -> None:
+def _make_months(hub: Hub, part: chunk.Chunk, done: set[date], now: datetime) -> None:
     """Make the partitions this chunk wants and that are missing; without them its days wait in the default one."""
     today = periods.aware(now).date()
     wanted: set[date] = set()
-    for starts_at, minutes in _spans(items):
-        last = (starts_at + timedelta(minutes=minutes)).date()
-        wanted |= {month.starts_on for month in periods.months(periods.Days(starts_at.date(), last + _DAY))}
+    for begins, ends in part.spans():
+        wanted |= {month.starts_on for month in periods.months(periods.Days(begins.date(), ends.date() + _DAY))}
     new = {month for month in wanted - done if partitions.within_reach(month, today)}
     if not new:
         return
@@ -123,20 +123,7 @@ def _make_months(hub: Hub, items: list[told.Told], done: set[date], now: datetim
         logger.warning("read_months_not_made", extra={"reason": type(exc.orig).__name__})
 
 
-def _spans(items: list[told.Told]) -> set[tuple[datetime, int]]:
-    """When runs start and how many minutes they go on: of thousands, mostly one."""
-    spans: set[tuple[datetime, int]] = set()
-    starts_at, minutes = None, 0
-    for each in items:
-        if isinstance(each, told.Run):
-            span = len(each.wh) * each.interval_minutes
-            if span != minutes or each.starts_at != starts_at:
-                starts_at, minutes = each.starts_at, span
-                spans.add((starts_at, minutes))
-    return spans
-
-
-def _store(hub: Hub, batch: _Batch, items: list[told.Told], source: str, now: datetime) -> None:
+def _store(hub: Hub, batch: _Batch, part: chunk.Chunk, source: str, now: datetime) -> None:
     """One chunk, in one transaction; again when somebody else's locks broke it."""
     for attempt in range(_TRIES):
         try:
@@ -144,21 +131,21 @@ def _store(hub: Hub, batch: _Batch, items: list[told.Told], source: str, now: da
                 row = _row(session, batch)
                 done = chunk.store(
                     session,
-                    items,
+                    part,
                     batch_id=batch.id,
                     unreadable_before=row.unreadable,
                     source=source,
                     now=now,
                 )
                 counts = batch.counts + done
-                row.position = batch.position + len(items)
+                row.position = batch.position + part.size
                 row.read, row.stored, row.unchanged = counts.read, counts.stored, counts.unchanged
                 row.excepted, row.unreadable = counts.excepted, counts.unreadable
         except OperationalError as exc:
             if attempt == _TRIES - 1 or getattr(exc.orig, "sqlstate", None) not in _BROKEN_BY_OTHERS:
                 raise
             continue
-        batch.position, batch.counts = batch.position + len(items), counts
+        batch.position, batch.counts = batch.position + part.size, counts
         return
 
 

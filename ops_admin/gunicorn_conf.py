@@ -1,12 +1,12 @@
 """How gunicorn serves the hub: threads (they hold a thousand open chats as well as an event loop does)."""
 
-import gc
 import importlib
 import os
 import signal
 import sys
 from typing import Any
 
+from core import heap
 from ops_admin.stack import embedded
 
 worker_class = "gthread"
@@ -32,6 +32,4 @@ def post_fork(server: object, worker: object) -> None:
 
 
 def post_worker_init(worker: object) -> None:
-    """What was loaded stays: looking through it for garbage again and again would hold up a turn each time."""
-    gc.collect()
-    gc.freeze()
+    heap.keep()

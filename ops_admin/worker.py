@@ -15,7 +15,7 @@ import celery
 from celery import signals
 from sqlalchemy import text
 
-from core import errors, log, outbox
+from core import errors, heap, log, outbox
 from core import hub as hubs
 from ops_admin import config, schedule
 from ops_admin.stack import embedded
@@ -84,6 +84,7 @@ def _hub() -> hubs.Hub:
     from ops_admin import wiring  # the wiring knows this module: it gives the hub its bells
 
     hub: hubs.Hub = wiring.build(config.load())
+    heap.keep()
     return hub
 
 

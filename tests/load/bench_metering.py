@@ -28,7 +28,7 @@ from sqlalchemy import orm
 from sqlalchemy.orm import Session
 
 from channels.meters import parse
-from core import db, periods
+from core import db, heap, periods
 from metering import blocks, copying, operations, partitions, queries
 from tests.load.bench_bill import Meter, Server, make_hub_of
 
@@ -36,6 +36,8 @@ ROOT = pathlib.Path(__file__).parents[2]
 TODAY = date(2026, 11, 25)
 NOW = datetime(2026, 11, 26, 3, 0, tzinfo=UTC)
 BEGIN, END = "<!-- bench-metering -->", "<!-- /bench-metering -->"
+ROUNDS = 5  # days, each loaded beside its own COPY: the machine is not the same from one second to the next
+INGEST, BARE = "ingest: hashed to settled", "bare COPY of the day rows"
 SAMPLE = 10  # one meter in so many is copied as one row a read; its figures are scaled up
 COLUMNS = "meter_id, day, version, wh, quality, recorded_at"
 
@@ -101,49 +103,55 @@ def fill(url: str, n: int, months: int, minutes: int) -> int:
     return rows
 
 
-def write_push(path: pathlib.Path, n: int, minutes: int) -> int:
+def write_push(path: pathlib.Path, n: int, minutes: int, day: date) -> int:
     """This will write a day of every meter as the head-end pushes it, in an order of its own; gives how many reads."""
     random, per_day = np.random.default_rng(11), 1440 // minutes
     encoder = msgspec.json.Encoder()
     with path.open("wb") as out:
         for g in (random.permutation(n) + 1).tolist():
-            line = {"meter": f"BWM{1_000_000 + g}", "starts_at": f"{TODAY}T00:00:00Z", "interval_minutes": minutes,
+            line = {"meter": f"BWM{1_000_000 + g}", "starts_at": f"{day}T00:00:00Z", "interval_minutes": minutes,
                     "wh": random.integers(0, 2500, per_day).tolist(), "quality": "ACTUAL"}  # fmt: skip
             out.write(encoder.encode(line) + b"\n")
     return n * per_day
 
 
-def ingest(hub: Any, path: pathlib.Path) -> Any:
+def ingest(hub: Any, path: pathlib.Path, day: date) -> Any:
     """This will hash, parse and load a file of JSON lines, as the push endpoint and a file do."""
     with path.open("rb") as body:
         digest = hashlib.file_digest(body, "sha256").hexdigest()
         body.seek(0)
-        return operations.load(hub, parse.lines(body), source="HEAD_END", sha256=digest, now=NOW)
+        return operations.load(hub, parse.lines(body), source="HEAD_END", sha256=digest, now=NOW + (day - TODAY))
 
 
-def bare_copy(url: str, folder: pathlib.Path, meter: Meter) -> None:
-    """The very day rows that came out, into an identical partitioned table; and as one row per read, for comparison."""
+def bare_copy(url: str, folder: pathlib.Path, meter: Meter, day: date, phase: str) -> None:
+    """The very day rows that came out, into an identical partitioned table."""
     with psycopg.connect(url, autocommit=True) as c:
-        day = f"day = '{TODAY}'"
-        c.execute(f"COPY (SELECT {COLUMNS} FROM read_day WHERE {day}) TO '{folder}/days.bin' (FORMAT BINARY)")
-        c.execute(
-            f"COPY (SELECT meter_id, day + n * interval '5 min' AS at, get_byte(wh, (n * 4)::int) + 256 * get_byte(wh, (n * 4 + 1)::int) AS wh, 3::smallint AS quality FROM read_day, generate_series(0, octet_length(wh) / 4 - 1) AS n WHERE {day} AND meter_id % {SAMPLE} = 0) TO '{folder}/narrow.bin' (FORMAT BINARY)"
-        )
+        c.execute(f"COPY (SELECT {COLUMNS} FROM read_day WHERE day = '{day}') TO '{folder}/days.bin' (FORMAT BINARY)")
         c.execute(
             "CREATE SCHEMA bare; CREATE TABLE bare.read_day (LIKE public.read_day INCLUDING ALL) PARTITION BY RANGE (day)"
         )
         c.execute("ALTER TABLE bare.read_day ADD FOREIGN KEY (meter_id) REFERENCES meter (id)")
-        for month in (TODAY.replace(day=1), periods.add_months(TODAY.replace(day=1), 1)):
+        for month in (day.replace(day=1), periods.add_months(day.replace(day=1), 1)):
             c.execute(
                 f"CREATE TABLE bare.read_day_{month:%Y_%m} PARTITION OF bare.read_day FOR VALUES FROM ('{month}') TO ('{periods.add_months(month, 1)}') WITH (fillfactor = 90)"
             )
         c.execute("CREATE TABLE bare.read_day_default PARTITION OF bare.read_day DEFAULT")
+        c.execute("CHECKPOINT")
+        with meter.phase(phase):
+            c.execute(f"COPY bare.read_day ({COLUMNS}) FROM '{folder}/days.bin' (FORMAT BINARY)")
+        c.execute("DROP SCHEMA bare CASCADE")
+
+
+def bare_narrow(url: str, folder: pathlib.Path, meter: Meter) -> None:
+    """A day's reads as one row each, as a table of reads mostly is, for comparison."""
+    with psycopg.connect(url, autocommit=True) as c:
         c.execute(
-            "CREATE TABLE bare.narrow (meter_id bigint NOT NULL REFERENCES meter (id), at timestamptz, wh integer NOT NULL, quality smallint NOT NULL, PRIMARY KEY (meter_id, at))"
+            f"COPY (SELECT meter_id, day + n * interval '5 min' AS at, get_byte(wh, (n * 4)::int) + 256 * get_byte(wh, (n * 4 + 1)::int) AS wh, 3::smallint AS quality FROM read_day, generate_series(0, octet_length(wh) / 4 - 1) AS n WHERE day = '{TODAY}' AND meter_id % {SAMPLE} = 0) TO '{folder}/narrow.bin' (FORMAT BINARY)"
+        )
+        c.execute(
+            "CREATE SCHEMA bare; CREATE TABLE bare.narrow (meter_id bigint NOT NULL REFERENCES meter (id), at timestamptz, wh integer NOT NULL, quality smallint NOT NULL, PRIMARY KEY (meter_id, at))"
         )
         c.execute("CHECKPOINT")
-        with meter.phase("bare COPY of the day rows"):
-            c.execute(f"COPY bare.read_day ({COLUMNS}) FROM '{folder}/days.bin' (FORMAT BINARY)")
         with meter.phase("bare COPY, one row a read"):
             c.execute(f"COPY bare.narrow FROM '{folder}/narrow.bin' (FORMAT BINARY)")
         c.execute("DROP SCHEMA bare CASCADE")
@@ -211,16 +219,22 @@ def measure(server: Server, folder: pathlib.Path, asked: Any) -> int:
     push, out = folder / "push.jsonl", folder / "out"
     out.mkdir()
     out.chmod(0o777)
-    reads = write_push(push, n, minutes)
+    reads = write_push(push, n, minutes, TODAY)
     hub = make_hub_of(db.connect(url))
     with meter.phase("parsing alone"), push.open("rb") as body:
         parsed = sum(len(each.wh) for each in parse.lines(body))
     orm.configure_mappers()  # a worker that loads has started long ago
-    with meter.phase("ingest: hashed to settled"):
-        counts = ingest(hub, push)
+    heap.keep()
+    days, right = [TODAY + timedelta(days=ahead) for ahead in range(ROUNDS)], parsed == reads
+    for day in days:
+        write_push(push, n, minutes, day)
+        with meter.phase(f"{INGEST} {day}"):
+            counts = ingest(hub, push, day)
+        right = right and counts.stored == counts.read == reads
+        bare_copy(plain, out, meter, day, f"{BARE} {day}")
     with meter.phase("the same file again"):
-        again = ingest(hub, push)
-    bare_copy(plain, out, meter)
+        again = ingest(hub, push, day)
+    bare_narrow(plain, out, meter)
     with psycopg.connect(plain) as c:
         size = c.execute(
             "SELECT pg_size_pretty(sum(pg_total_relation_size(inhrelid))::numeric) FROM pg_inherits WHERE inhparent = 'read_day'::regclass"
@@ -228,8 +242,7 @@ def measure(server: Server, folder: pathlib.Path, asked: Any) -> int:
         told = c.execute("SELECT count(*) FROM fact").fetchone()
         stood = c.execute("SELECT count(*), sum(octet_length(wh)) / 4 FROM read_day WHERE day = %s", [TODAY]).fetchone()
     assert size and told and stood
-    right = counts.stored == counts.read == reads == parsed == stood[1]
-    right = right and (again.stored, again.unchanged) == (0, reads)
+    right = right and reads == stood[1] and (again.stored, again.unchanged) == (0, reads)
     hub.sessions.kw["bind"].dispose()
     drop_caches(server, url)
     assert server.process
@@ -253,10 +266,12 @@ def lines(
     meter: Meter, reads: int, rows: int, size: str, told: int, cold: Any, warm: Any, asked: Any, load: float
 ) -> Iterator[str]:
     """The section of the page."""
-    ours, bare, narrow = (
-        meter.phases[p] for p in ("ingest: hashed to settled", "bare COPY of the day rows", "bare COPY, one row a read")
-    )
-    narrow = tuple(part * SAMPLE for part in narrow)
+    rounds = [
+        (phase, meter.phases[name.replace(INGEST, BARE)]) for name, phase in meter.phases.items() if INGEST in name
+    ]
+    rounds.sort(key=lambda both: both[1][0] / both[0][0])
+    ours, bare = rounds[len(rounds) // 2]
+    narrow = tuple(part * SAMPLE for part in meter.phases["bare COPY, one row a read"])
     cpu = [p[1] + p[2] for p in (ours, bare, narrow)]
     yield f"Measured on {datetime.now(UTC):%Y-%m-%d}: {asked.meters:,} meters, {asked.interval}-minute reads, {rows:,} day rows of {asked.months} months before it ({size} with indexes); {os.cpu_count()} cores, load {load:.1f} before."
     yield ""
@@ -271,7 +286,7 @@ def lines(
     ):
         yield f"| {name} | {reads / phase[0]:,.0f} | {phase[0]:.1f} | {phase[1] + phase[2]:.1f} | {phase[1]:.1f} | {phase[2]:.1f} |"
     yield ""
-    yield f"Of the speed of the bare COPY: {bare[0] / ours[0]:.2f} by wall, {cpu[1] / cpu[0]:.2f} by CPU (aimed at: 0.4); of one row a read {cpu[2] / cpu[0]:.1f} by CPU. {told} facts were recorded."
+    yield f"Of the speed of the bare COPY: {bare[0] / ours[0]:.2f} by wall, {cpu[1] / cpu[0]:.2f} by CPU (the middle of {len(rounds)} days, {rounds[0][1][0] / rounds[0][0][0]:.2f} to {rounds[-1][1][0] / rounds[-1][0][0]:.2f}; aimed at: 0.4); of one row a read {cpu[2] / cpu[0]:.1f} by CPU. {told} facts were recorded."
     yield ""
     yield "| one customer's last 24 hours | p50 ms | p95 ms | p99 ms | highest | CPU ms each, client and server |"
     yield "|---|---:|---:|---:|---:|---:|"
