@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from billing import ledger, models, rules, settling, views
+from billing import cash_models, ledger, models, rules, settling, views
 from core import errors, money, periods
 from core.accounts import queries as accounts
 
@@ -132,12 +132,21 @@ def get_payment_link(session: Session, *, token: str, now: datetime) -> views.Pa
 
 def list_saved_methods(session: Session, *, account_id: int) -> tuple[views.SavedMethod, ...]:
     """This will list the cards and bank accounts kept for an account, newest first."""
-    rows = session.scalars(
-        select(models.SavedMethodRow)
-        .where(models.SavedMethodRow.account_id == account_id, models.SavedMethodRow.removed_at.is_(None))
-        .order_by(models.SavedMethodRow.id.desc())
+    method, mandate, autopay = models.SavedMethodRow, cash_models.MandateRow, models.AutopayRow
+    rows = session.execute(
+        select(method, autopay.enabled, mandate.accepted_at, mandate.notice_days)
+        .outerjoin(autopay, autopay.saved_method_id == method.id)
+        .outerjoin(mandate, (mandate.saved_method_id == method.id) & mandate.revoked_at.is_(None))
+        .where(method.account_id == account_id, method.removed_at.is_(None))
+        .order_by(method.id.desc())
     )
-    return tuple(views.SavedMethod(r.id, r.account_id, r.kind, r.last4, r.saved_at) for r in rows)
+    return tuple(
+        views.SavedMethod(
+            row.id, row.account_id, row.kind, row.last4, row.saved_at,
+            autopay=bool(pays), agreed_at=agreed_at, notice_days=days,
+        )
+        for row, pays, agreed_at, days in rows
+    )  # fmt: skip
 
 
 def get_arrangement(session: Session, *, account_id: int) -> views.Arrangement | None:

@@ -207,11 +207,16 @@ class PaymentLink:
 
 @dataclass(frozen=True)
 class SavedMethod:
+    """A kept card or bank account: whether bills are paid with it, and of a bank account when its holder agreed."""
+
     id: int
     account_id: int
     kind: str
     last4: str
     saved_at: datetime
+    autopay: bool = False
+    agreed_at: datetime | None = None
+    notice_days: int | None = None
 
 
 @dataclass(frozen=True)

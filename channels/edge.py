@@ -65,6 +65,13 @@ def number(text: str, *, wrong: str) -> Decimal | None:
         raise errors.Invalid(wrong) from None
 
 
+def row_id(text: str | None) -> int:
+    """This will read the number of a row that a form names; Invalid ``form.choice`` for anything else."""
+    if text is None or not text.isascii() or not text.isdigit() or len(text) > 18:
+        raise errors.Invalid("form.choice")
+    return int(text)
+
+
 def json_body() -> dict[str, Any]:
     """This will give the request's JSON object; anything else is a 400."""
     if not request.is_json:

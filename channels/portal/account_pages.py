@@ -8,6 +8,7 @@ from sqlalchemy.orm import Session
 
 from billing import operations as billing
 from billing import queries as bills
+from channels import edge
 from channels.portal import visitor as visitors
 from channels.portal.visitor import Visitor, signed_in
 from core import errors
@@ -76,14 +77,17 @@ def add(pages: flask.Blueprint, hub: Hub) -> None:
         elif act == "consent":
             _consent(session, visitor, form, now)
         elif act == "autopay":
-            method = form.get("method", "")
             billing.set_autopay(
                 session,
                 account_id=visitor.account.id,
                 enabled=form.get("on") == "yes",
-                saved_method_id=int(method) if method.isdigit() else None,
+                saved_method_id=edge.row_id(form["method"]) if form.get("method") else None,
                 key=f"portal:{now.isoformat()}",
                 now=now,
+            )
+        elif act == "remove_method":
+            billing.remove_method(
+                session, account_id=visitor.account.id, saved_method_id=edge.row_id(form.get("method", "")), now=now
             )
         else:
             raise errors.Invalid("form.choice")

@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session
 from billing import archive, documents
 from billing import operations as billing
 from billing import queries as bills
+from channels import edge
 from channels.portal import charts
 from channels.portal.visitor import Visitor, locale, signed_in, writer
 from core import crypto, errors
@@ -127,16 +128,12 @@ def add(pages: flask.Blueprint, hub: Hub) -> None:
     @pages.post("/portal/plan")
     @signed_in(hub)
     def payment_plan(session: Session, visitor: Visitor) -> flask.typing.ResponseReturnValue:
-        months = flask.request.form.get("months", "")
-        if not months.isdigit():
-            raise errors.Invalid("arrangement.instalments")
+        months = min(edge.row_id(flask.request.form.get("months")), 999)
         account_id, key = visitor.account.id, f"portal:plan:{visitor.account.id}:{visitor.today}"
-        if int(months[:3]) == 1:
+        if months == 1:
             billing.open_extension(session, account_id=account_id, until=None, key=key, now=hub.now())
         else:
-            billing.open_arrangement(
-                session, account_id=account_id, instalments=int(months[:3]), key=key, now=hub.now()
-            )
+            billing.open_arrangement(session, account_id=account_id, instalments=months, key=key, now=hub.now())
         return flask.redirect(flask.url_for("portal.bill_list", done="plan"))
 
     @pages.get("/pay/<token>")

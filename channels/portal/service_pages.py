@@ -7,6 +7,7 @@ from sqlalchemy.orm import Session
 
 from billing import operations as billing
 from billing import queries as bills
+from channels import edge
 from channels.portal.visitor import Visitor, find, signed_in
 from core import crypto, errors
 from core.fieldwork import operations as fieldwork
@@ -110,15 +111,19 @@ def add(pages: flask.Blueprint, hub: Hub) -> None:
             request = requests.get_request(session, number=form.get("request", ""), account_id=visitor.account.id)
             if request.appointment is not None and request.appointment.status == "BOOKED":
                 fieldwork.move_appointment(
-                    session, appointment_id=request.appointment.id, slot_id=_id(form.get("slot")), key=key, now=now
+                    session,
+                    appointment_id=request.appointment.id,
+                    slot_id=edge.row_id(form.get("slot")),
+                    key=key,
+                    now=now,
                 )
             else:
                 fieldwork.book_appointment(
-                    session, request_id=request.id, slot_id=_id(form.get("slot")), key=key, now=now
+                    session, request_id=request.id, slot_id=edge.row_id(form.get("slot")), key=key, now=now
                 )
         elif act == "cancel":
             own = requests.get_appointment(
-                session, appointment_id=_id(form.get("appointment")), account_id=visitor.account.id
+                session, appointment_id=edge.row_id(form.get("appointment")), account_id=visitor.account.id
             )
             fieldwork.cancel_appointment(session, appointment_id=own.id, key=key, now=now)
         else:
@@ -188,12 +193,6 @@ def add(pages: flask.Blueprint, hub: Hub) -> None:
             tariff_kind=plan.kind if plan else None,
         )
         return flask.redirect(flask.url_for("portal.program_list", done="enroll"))
-
-
-def _id(text: str | None) -> int:
-    if text is None or not text.isascii() or not text.isdigit() or len(text) > 18:
-        raise errors.Invalid("form.choice")
-    return int(text)
 
 
 def _day(text: str) -> date | None:
