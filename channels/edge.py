@@ -65,10 +65,10 @@ def number(text: str, *, wrong: str) -> Decimal | None:
         raise errors.Invalid(wrong) from None
 
 
-def row_id(text: str | None) -> int:
-    """This will read the number of a row that a form names; Invalid ``form.choice`` for anything else."""
+def whole(text: str | None, *, wrong: str = "form.choice") -> int:
+    """This will read digits of a form, such as the number of a row it names; Invalid `wrong` for anything else."""
     if text is None or not text.isascii() or not text.isdigit() or len(text) > 18:
-        raise errors.Invalid("form.choice")
+        raise errors.Invalid(wrong)
     return int(text)
 
 

@@ -81,13 +81,13 @@ def add(pages: flask.Blueprint, hub: Hub) -> None:
                 session,
                 account_id=visitor.account.id,
                 enabled=form.get("on") == "yes",
-                saved_method_id=edge.row_id(form["method"]) if form.get("method") else None,
+                saved_method_id=edge.whole(form["method"]) if form.get("method") else None,
                 key=f"portal:{now.isoformat()}",
                 now=now,
             )
         elif act == "remove_method":
             billing.remove_method(
-                session, account_id=visitor.account.id, saved_method_id=edge.row_id(form.get("method", "")), now=now
+                session, account_id=visitor.account.id, saved_method_id=edge.whole(form.get("method")), now=now
             )
         else:
             raise errors.Invalid("form.choice")

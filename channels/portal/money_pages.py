@@ -128,7 +128,7 @@ def add(pages: flask.Blueprint, hub: Hub) -> None:
     @pages.post("/portal/plan")
     @signed_in(hub)
     def payment_plan(session: Session, visitor: Visitor) -> flask.typing.ResponseReturnValue:
-        months = min(edge.row_id(flask.request.form.get("months")), 999)
+        months = min(edge.whole(flask.request.form.get("months"), wrong="arrangement.instalments"), 999)
         account_id, key = visitor.account.id, f"portal:plan:{visitor.account.id}:{visitor.today}"
         if months == 1:
             billing.open_extension(session, account_id=account_id, until=None, key=key, now=hub.now())

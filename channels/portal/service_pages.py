@@ -113,17 +113,17 @@ def add(pages: flask.Blueprint, hub: Hub) -> None:
                 fieldwork.move_appointment(
                     session,
                     appointment_id=request.appointment.id,
-                    slot_id=edge.row_id(form.get("slot")),
+                    slot_id=edge.whole(form.get("slot")),
                     key=key,
                     now=now,
                 )
             else:
                 fieldwork.book_appointment(
-                    session, request_id=request.id, slot_id=edge.row_id(form.get("slot")), key=key, now=now
+                    session, request_id=request.id, slot_id=edge.whole(form.get("slot")), key=key, now=now
                 )
         elif act == "cancel":
             own = requests.get_appointment(
-                session, appointment_id=edge.row_id(form.get("appointment")), account_id=visitor.account.id
+                session, appointment_id=edge.whole(form.get("appointment")), account_id=visitor.account.id
             )
             fieldwork.cancel_appointment(session, appointment_id=own.id, key=key, now=now)
         else:

@@ -324,7 +324,7 @@ def warm_up(bench: Bench, seconds: float) -> None:
 
 
 def settle(bench: Bench, seconds: float = 240) -> None:
-    """This will wait until nothing is owed any more: a new installation tells the CRM of all its customers first."""
+    """This will wait until nothing is owed any more, nor soon: what was refused for the CRM's allowance comes again."""
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
         with bench.engine.connect() as connection:
