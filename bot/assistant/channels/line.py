@@ -10,22 +10,25 @@ from typing import AsyncIterator, List, Text, Tuple
 
 RANKS = {"VOICE": 0, "WEB": 1}  # a caller hears the silence, a visitor looks at it; the rest come after them
 LAST = 2
-PLACES = 2  # one turn computes while another waits for its action: more would only slow each other down
-PATIENCE = 1.0  # seconds: a turn that takes longer than that waits for somebody else, and its place is not kept
+PATIENCE = 0.5  # seconds: a turn that takes longer than that waits for somebody else, and its place is not kept
 
 
 class Line:
-    """Places for turns that compute, given by rank and, within a rank, in the order they came."""
+    """The place of the turn that computes, given by rank and, within a rank, in the order they came.
 
-    def __init__(self, places: int = PLACES, patience: float = PATIENCE) -> None:
-        self._free = places
+    It is one. A second turn would compute while the first waits for its action, but neither can be interrupted then:
+    together they take as long as one after the other, and who came first is answered as late as who came second.
+    """
+
+    def __init__(self, patience: float = PATIENCE) -> None:
+        self._free = True
         self._patience = patience
         self._waiting: List[Tuple[int, int, "asyncio.Future[None]"]] = []
         self._numbers = itertools.count()
 
     @asynccontextmanager
     async def place(self, channel: Text) -> AsyncIterator[None]:
-        """This will wait for a place and keep it while the block runs, but never longer than the patience."""
+        """This will wait for the place and keep it while the block runs, but never longer than the patience."""
         await self._enter(RANKS.get(channel, LAST))
         kept = True
 
@@ -45,14 +48,14 @@ class Line:
 
     async def _enter(self, rank: int) -> None:
         if self._free:
-            self._free -= 1
+            self._free = False
             return
         turn: "asyncio.Future[None]" = asyncio.get_running_loop().create_future()
         heapq.heappush(self._waiting, (rank, next(self._numbers), turn))
         try:
             await turn
         except asyncio.CancelledError:
-            if turn.done() and not turn.cancelled():  # it was given a place in the moment it went
+            if turn.done() and not turn.cancelled():  # it was given the place in the moment it went
                 self._leave()
             raise
 
@@ -62,4 +65,4 @@ class Line:
             if not turn.done():
                 turn.set_result(None)
                 return
-        self._free += 1
+        self._free = True

@@ -7,23 +7,23 @@ import pytest
 from channels.line import Line
 
 
-def served(arrivals: List[Text], *, takes: float = 0.01, places: int = 1, patience: float = 5.0) -> List[Text]:
+def served(arrivals: List[Text]) -> List[Text]:
     """This will let turns arrive one after the other while the first still runs, and give the order they began in."""
     begun: List[Text] = []
 
     async def turn(line: Line, channel: Text, name: Text) -> None:
         async with line.place(channel):
             begun.append(name)
-            await asyncio.sleep(takes)
+            await asyncio.sleep(0.01)
 
     async def all_of_them() -> None:
-        line = Line(places, patience)
+        line = Line(5.0)
         work = []
         for number, channel in enumerate(arrivals):
             work.append(asyncio.ensure_future(turn(line, channel, f"{channel}{number}")))
             await asyncio.sleep(0)
         await asyncio.gather(*work)
-        assert line._free == places
+        assert line._free
 
     asyncio.run(all_of_them())
     return begun
@@ -34,13 +34,9 @@ def test_callers_come_first_and_within_a_rank_who_came_first():
     assert served(arrivals) == ["SMS0", "VOICE4", "VOICE6", "WEB2", "WEB7", "EMAIL1", "SMS3", "WHATSAPP5"]
 
 
-def test_with_places_free_nobody_waits():
-    assert served(["SMS", "SMS", "VOICE"], places=3) == ["SMS0", "SMS1", "VOICE2"]
-
-
 def test_a_turn_that_takes_too_long_does_not_keep_its_place():
     async def story() -> float:
-        line, loop = Line(1, 0.02), asyncio.get_running_loop()
+        line, loop = Line(0.02), asyncio.get_running_loop()
         began = loop.time()
 
         async def slow() -> None:
@@ -52,7 +48,7 @@ def test_a_turn_that_takes_too_long_does_not_keep_its_place():
         async with line.place("SMS"):
             waited = loop.time() - began
         await running
-        assert line._free == 1
+        assert line._free
         return waited
 
     assert asyncio.run(story()) < 0.2
@@ -61,7 +57,7 @@ def test_a_turn_that_takes_too_long_does_not_keep_its_place():
 @pytest.mark.parametrize("given", [False, True])
 def test_who_gives_up_waiting_takes_no_place_with_them(given: bool):
     async def story() -> None:
-        line = Line(1)
+        line = Line()
 
         async def waits() -> None:
             async with line.place("VOICE"):
@@ -76,7 +72,7 @@ def test_who_gives_up_waiting_takes_no_place_with_them(given: bool):
             waiting.cancel()  # the place was given in this very moment, and is given back
         with pytest.raises(asyncio.CancelledError):
             await waiting
-        assert line._free == 1
+        assert line._free
         async with line.place("SMS"):
             pass
 
@@ -85,10 +81,10 @@ def test_who_gives_up_waiting_takes_no_place_with_them(given: bool):
 
 def test_a_turn_that_fails_gives_its_place_back():
     async def story() -> None:
-        line = Line(1)
+        line = Line()
         with pytest.raises(ValueError, match="no"):
             async with line.place("WEB"):
                 raise ValueError("no")
-        assert line._free == 1
+        assert line._free
 
     asyncio.run(story())
