@@ -209,14 +209,18 @@ def transaction(factory: sessionmaker[Session], **info: Any) -> Iterator[Session
 @contextmanager
 def single(factory: sessionmaker[Session]) -> Iterator[Connection]:
     """This will give a connection for one statement, which is its own transaction: two trips fewer to the server."""
-    bind = factory.kw["bind"]
-    if isinstance(bind, Engine):
-        with bind.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+    if has_pool(factory):
+        with factory.kw["bind"].connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
             yield connection
     else:  # a session bound to a connection takes part in that one's transaction
         with factory() as session:
             yield session.connection()
             session.commit()
+
+
+def has_pool(factory: sessionmaker[Session]) -> bool:
+    """This will say whether transactions can stand beside each other, each on a connection of its own."""
+    return isinstance(factory.kw["bind"], Engine)
 
 
 def in_transaction() -> bool:

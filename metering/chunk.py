@@ -31,26 +31,31 @@ _DAY = 86_400
 # what is asked of each meter, a column as one binary array: no object is made for a row
 _METERS = text(
     """
-    SELECT array_send(array_agg(u.n)) AS n, array_send(array_agg(m.id)) AS id,
+    SELECT string_agg(m.number, E'\\x1f') AS number, array_send(array_agg(m.id)) AS id,
            array_send(array_agg(m.service_point_id)) AS point,
            array_send(array_agg(CAST(coalesce(m.interval_minutes, 0) AS integer))) AS minutes,
            array_send(array_agg(m.installed_on)) AS installed,
            array_send(array_agg(coalesce(m.removed_on, 'infinity'))) AS removed,
            array_send(array_agg(coalesce(m.last_read_at, '-infinity'))) AS last_read
-      FROM unnest(string_to_array(:numbers, E'\\x1f'), string_to_array(:directions, E'\\x1f'))
-           WITH ORDINALITY AS u (number, direction, n)
-      JOIN meter m ON m.number = u.number AND m.direction = u.direction
+      FROM meter m WHERE m.number = ANY(string_to_array(:numbers, E'\\x1f')) AND m.direction = :direction
     """
 )
 _WIDE, _NARROW = (np.dtype([("length", ">i4"), ("value", kind)]) for kind in (">i8", ">i4"))  # as array_send writes
 _KINDS = {"id": _WIDE, "point": _WIDE, "minutes": _NARROW, "installed": _NARROW, "removed": _NARROW, "last_read": _WIDE}
 _ARRAY_HEAD = 20  # bytes: dimensions, flags, type, length, lower bound
+_FEW_MOMENTS = 8
 _NO_DAY, _NO_TIME = np.iinfo(np.int32).max, np.iinfo(np.int64).min  # infinity, and -infinity, as PostgreSQL has them
 _DIALS = text("SELECT id, digits, multiplier FROM meter WHERE id = ANY(CAST(:ids AS bigint[]))")
 _LOCK = text(
     """
     SELECT count(*) FROM (
         SELECT FROM meter WHERE id = ANY(CAST(:ids AS bigint[])) ORDER BY id FOR NO KEY UPDATE) AS locked
+    """
+)
+_MARK_TOGETHER = text(
+    """
+    UPDATE meter SET last_read_at = greatest(last_read_at, timestamptz '2000-01-01 00:00Z' + :at * interval '1 s')
+     WHERE id = ANY(CAST(:ids AS bigint[]))
     """
 )
 _MARK = text(
@@ -107,6 +112,7 @@ class Chunk:
     lost: Sequence[told.Unreadable]
     starts: np.ndarray[Any, np.dtype[np.float64]]
     minutes: Ints
+    meters: frozenset[str]  # the numbers of all of them
 
     def spans(self) -> Iterator[tuple[datetime, datetime]]:
         """This will give from when to when runs go: of thousands, mostly one."""
@@ -129,7 +135,8 @@ def sort(items: Sequence[told.Told]) -> Chunk:
             lost.append(each)
     starts = np.fromiter((run.starts_at.timestamp() for run in runs), dtype=np.float64, count=len(runs))
     minutes = np.fromiter((run.interval_minutes for run in runs), dtype=np.int64, count=len(runs))
-    return Chunk(len(items), runs, dials_, lost, starts, minutes)
+    meters = frozenset([run.meter for run in runs] + [dial.meter for dial in dials_])
+    return Chunk(len(items), runs, dials_, lost, starts, minutes, meters)
 
 
 def store(
@@ -156,20 +163,22 @@ def store(
     return Counts(fates["stored"], fates["unchanged"], fates["excepted"], fates["unreadable"])
 
 
-def _meters(session: Session, items: Sequence[told.Run] | Sequence[told.Dial]) -> _Found:
+def _meters(session: Session, items: Sequence[told.Run | told.Dial]) -> _Found:
     columns = {name: np.zeros(len(items), dtype=np.int64) for name in _KINDS}
-    if items:
-        numbers = [each.meter for each in items]
+    for direction in {each.direction for each in items}:
+        mine = [n for n, each in enumerate(items) if each.direction == direction]
+        numbers = [items[n].meter for n in mine]
         asked = "\x1f".join(numbers)
         if asked.count("\x1f") >= len(numbers) or copying.sayable(asked) != asked:  # some are no numbers at all
-            numbers = [each if "\x1f" not in each and copying.sayable(each) == each else "" for each in numbers]
-            asked = "\x1f".join(numbers)
-        told_ = "\x1f".join([each.direction for each in items])
-        sent = session.execute(_METERS, {"numbers": asked, "directions": told_}).mappings().one()
-        if sent["n"] is not None:
-            places = np.frombuffer(sent["n"], dtype=_WIDE, offset=_ARRAY_HEAD)["value"] - 1
-            for name, column in columns.items():
-                column[places] = np.frombuffer(sent[name], dtype=_KINDS[name], offset=_ARRAY_HEAD)["value"]
+            asked = "\x1f".join(each for each in numbers if "\x1f" not in each and copying.sayable(each) == each)
+        sent = session.execute(_METERS, {"numbers": asked, "direction": direction}).mappings().one()
+        if sent["number"] is None:
+            continue
+        rows = {number: row for row, number in enumerate(sent["number"].split("\x1f"))}
+        row = np.array([rows.get(number, -1) for number in numbers])
+        places, row = np.array(mine)[row >= 0], row[row >= 0]
+        for name, column in columns.items():
+            column[places] = np.frombuffer(sent[name], dtype=_KINDS[name], offset=_ARRAY_HEAD)["value"][row]
     removed = np.where(columns["removed"] == _NO_DAY, _EVER, (columns["removed"] + recording.DAYS_AFTER) * _DAY)
     return _Found(
         columns["id"],
@@ -227,10 +236,20 @@ def _lock(session: Session, ends: Sequence[tuple[Ints, Ints]], known: Ints, last
     )
     ahead = newest > last_read[np.searchsorted(known, ids)] if len(ids) else np.zeros(0, dtype=bool)
     if ahead.any():
-        session.execute(_MARK, {"ids": copying.array(ids[ahead]), "ends": copying.array(newest[ahead])})
+        _mark(session, ids[ahead], newest[ahead])
     rest = np.union1d(ids[~ahead], others[others > 0])
     if len(rest):
         session.execute(_LOCK, {"ids": copying.array(rest)})
+
+
+def _mark(session: Session, ids: Ints, ends: Ints) -> None:
+    """Note up to when meters have read. Most of a chunk have read up to the same moment: that is half the work."""
+    moments = np.unique(ends)
+    if len(moments) > _FEW_MOMENTS:
+        session.execute(_MARK, {"ids": copying.array(ids), "ends": copying.array(ends)})
+        return
+    for at in moments.tolist():
+        session.execute(_MARK_TOGETHER, {"ids": copying.array(ids[ends == at]), "at": at})
 
 
 def _intervals(
@@ -335,7 +354,7 @@ def _shares(
     )
     laid = gathering.lay_out(placed, 60)
     ids_, ends = laid.ends(60)
-    session.execute(_MARK, {"ids": copying.array(ids_), "ends": copying.array(ends)})
+    _mark(session, ids_, ends)
     done = _merge(session, work, laid, 60)
     moved = np.zeros(days + 1, dtype=bool)
     np.logical_or.at(moved, np.array(owners)[laid.run], done.changed.ravel()[laid.place])

@@ -7,7 +7,6 @@ stopped, for each chunk is committed together with how far it reaches.
 import contextvars
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from itertools import islice
 
@@ -16,9 +15,9 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session
 
-from core import errors, log, periods
+from core import log, periods
 from core.hub import Hub
-from metering import chunk, models, partitions
+from metering import chunk, models, partitions, writing
 from metering.formats import told
 from metering.views import Counts
 
@@ -27,16 +26,6 @@ logger = log.get(__name__)
 CHUNK_READS = 480_000  # 20,000 meters' day of hours; about 100 MB while it is being stored, the next one read meanwhile
 _CHUNK_ITEMS = 60_000
 _DAY = timedelta(days=1)
-_TRIES = 4
-_BROKEN_BY_OTHERS = frozenset({"40P01", "40001", "55P03"})  # deadlock, serialization, a lock that was not to be had
-
-
-@dataclass
-class _Batch:
-    id: int
-    position: int
-    counts: Counts
-    finished: bool
 
 
 def load(hub: Hub, told_: Iterable[told.Told], *, source: str, sha256: str, now: datetime) -> Counts:
@@ -52,17 +41,20 @@ def load(hub: Hub, told_: Iterable[told.Told], *, source: str, sha256: str, now:
         known = batch.counts
         return Counts(0, known.stored + known.unchanged, known.excepted, known.unreadable)
     months: set[date] = set()
-    for part in _ahead(_chunks(islice(told_, batch.position, None))):
-        _make_months(hub, part, months, now)
-        _store(hub, batch, part, source, now)
+    with writing.Writer(hub, batch, source=source, now=now) as writer:
+        for part in _ahead(_chunks(islice(told_, batch.position, None))):
+            new = _new_months(part, months, now)
+            if new:
+                writer.land()  # what is being stored would wait for the tables, or they for it
+                _make_months(hub, new)
+            writer.put(part)
     with hub.transaction() as session:
-        row = _row(session, batch)
-        row.finished_at = now
+        session.get_one(models.ReadBatchRow, batch.id, with_for_update=True).finished_at = now
     logger.info("reads_loaded", extra={"batch_id": batch.id, "read": batch.counts.read})
     return batch.counts
 
 
-def _open(session: Session, source: str, sha256: str, now: datetime) -> _Batch:
+def _open(session: Session, source: str, sha256: str, now: datetime) -> writing.Batch:
     batch = models.ReadBatchRow
     session.execute(
         insert(batch)
@@ -70,7 +62,7 @@ def _open(session: Session, source: str, sha256: str, now: datetime) -> _Batch:
         .on_conflict_do_nothing(index_elements=[batch.sha256])
     )
     row = session.scalars(select(batch).where(batch.sha256 == sha256)).one()
-    return _Batch(row.id, row.position, _counts(row), row.finished_at is not None)
+    return writing.Batch(row.id, row.position, writing.counts_of(row), row.finished_at is not None)
 
 
 def _chunks(items: Iterable[told.Told]) -> Iterator[list[told.Told]]:
@@ -87,7 +79,7 @@ def _chunks(items: Iterable[told.Told]) -> Iterator[list[told.Told]]:
 
 
 def _ahead(chunks: Iterator[list[told.Told]]) -> Iterator[chunk.Chunk]:
-    """One chunk is parsed and sorted while the database stores the one before: two are in memory, neither waits long.
+    """One chunk is parsed and sorted while the database stores those before: three are in memory, none waits long.
 
     Only one thread at a time is in the parser, and it sees what its caller's context has.
     """
@@ -105,56 +97,22 @@ def _next(chunks: Iterator[list[told.Told]]) -> chunk.Chunk | None:
     return None if items is None else chunk.sort(items)
 
 
-def _make_months(hub: Hub, part: chunk.Chunk, done: set[date], now: datetime) -> None:
-    """Make the partitions this chunk wants and that are missing; without them its days wait in the default one."""
+def _new_months(part: chunk.Chunk, done: set[date], now: datetime) -> list[date]:
+    """The months of a chunk that were not yet seen."""
     today = periods.aware(now).date()
     wanted: set[date] = set()
     for begins, ends in part.spans():
         wanted |= {month.starts_on for month in periods.months(periods.Days(begins.date(), ends.date() + _DAY))}
     new = {month for month in wanted - done if partitions.within_reach(month, today)}
-    if not new:
-        return
     done |= new
+    return sorted(new)
+
+
+def _make_months(hub: Hub, new: list[date]) -> None:
+    """Make the partitions that are missing; without them days wait in the default one."""
     try:
         with hub.transaction() as session:
-            for first in sorted(new):
+            for first in new:
                 partitions.make_months(session, days=periods.month_of(first))
     except OperationalError as exc:
         logger.warning("read_months_not_made", extra={"reason": type(exc.orig).__name__})
-
-
-def _store(hub: Hub, batch: _Batch, part: chunk.Chunk, source: str, now: datetime) -> None:
-    """One chunk, in one transaction; again when somebody else's locks broke it."""
-    for attempt in range(_TRIES):
-        try:
-            with hub.transaction() as session:
-                row = _row(session, batch)
-                done = chunk.store(
-                    session,
-                    part,
-                    batch_id=batch.id,
-                    unreadable_before=row.unreadable,
-                    source=source,
-                    now=now,
-                )
-                counts = batch.counts + done
-                row.position = batch.position + part.size
-                row.read, row.stored, row.unchanged = counts.read, counts.stored, counts.unchanged
-                row.excepted, row.unreadable = counts.excepted, counts.unreadable
-        except OperationalError as exc:
-            if attempt == _TRIES - 1 or getattr(exc.orig, "sqlstate", None) not in _BROKEN_BY_OTHERS:
-                raise
-            continue
-        batch.position, batch.counts = batch.position + part.size, counts
-        return
-
-
-def _row(session: Session, batch: _Batch) -> models.ReadBatchRow:
-    row = session.get_one(models.ReadBatchRow, batch.id, with_for_update=True)
-    if row.position != batch.position:
-        raise errors.Refused("reads.batch_busy", batch_id=batch.id)
-    return row
-
-
-def _counts(row: models.ReadBatchRow) -> Counts:
-    return Counts(row.stored, row.unchanged, row.excepted, row.unreadable)

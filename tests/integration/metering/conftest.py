@@ -13,10 +13,10 @@ NOW = datetime(2026, 11, 23, 15, 0, tzinfo=UTC)
 
 @pytest.fixture
 def service_point(session: Session) -> int:
-    return _service_point(session, "America/New_York")
+    return add_service_point_in(session, "America/New_York")
 
 
-def _service_point(session: Session, timezone: str) -> int:
+def add_service_point_in(session: Session, timezone: str) -> int:
     customer = accounts.create_customer(
         session, full_name="Nora Lind", kind="RESIDENTIAL", locale="en", opened_on=date(2024, 1, 1), now=NOW
     )
@@ -44,7 +44,7 @@ def _service_point(session: Session, timezone: str) -> int:
 
 @pytest.fixture
 def point_in(session: Session) -> Callable[[str], int]:
-    return lambda timezone: _service_point(session, timezone)
+    return lambda timezone: add_service_point_in(session, timezone)
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ from sqlalchemy import func, select, text
 from sqlalchemy.orm import Session
 
 from core import errors, outbox, periods
-from metering import dials, loading, models, operations, queries
+from metering import chunk, dials, loading, models, operations, queries, writing
 from metering.formats import told
 from metering.quality import Quality
 from metering.views import Counts
@@ -138,15 +138,15 @@ def test_two_who_load_the_same_batch_do_not_count_it_twice(
     monkeypatch.setattr(loading, "CHUNK_READS", 24)
 
     both = run([1] * 24), run([2] * 24, START + timedelta(days=1))
-    store, others = loading._store, []
+    put, others = writing.Writer.put, []
 
-    def with_another_in_between(*chunk: object) -> None:
-        store(*chunk)
+    def with_another_in_between(writer: writing.Writer, part: chunk.Chunk) -> None:
+        put(writer, part)
         if not others:
             others.append("x")
             load(hub, *both, sha="x")
 
-    monkeypatch.setattr(loading, "_store", with_another_in_between)
+    monkeypatch.setattr(writing.Writer, "put", with_another_in_between)
     with pytest.raises(errors.Refused, match="batch_busy"):
         load(hub, *both, sha="x")
     assert load(hub, sha="x") == Counts(0, 48, 0, 0)

@@ -13,7 +13,7 @@ from metering import judgements, operations, worklist
 from ops_admin.console import entry
 from ops_admin.console import web as console
 from tests.conftest import FakeHub
-from tests.integration.metering.conftest import _service_point
+from tests.integration.metering.conftest import add_service_point_in
 
 NOW = datetime(2026, 11, 24, 15, tzinfo=UTC)
 
@@ -30,7 +30,7 @@ def client(hub: FakeHub) -> FlaskClient:
 
 @pytest.fixture
 def finding(session: Session, hub: FakeHub) -> worklist.Entry:
-    point = _service_point(session, "America/New_York")
+    point = add_service_point_in(session, "America/New_York")
     meter = operations.install_meter(
         session, service_point_id=point, number="<b>E-9</b>", installed_on=date(2024, 1, 1)
     )
