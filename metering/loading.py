@@ -23,8 +23,8 @@ from metering.views import Counts
 
 logger = log.get(__name__)
 
-CHUNK_READS = 480_000  # 20,000 meters' day of hours; about 100 MB while it is being stored, the next one read meanwhile
-_CHUNK_ITEMS = 60_000
+CHUNK_READS = 240_000  # 10,000 meters' day of hours; about 50 MB each while two are stored and the next is read
+_CHUNK_ITEMS = 30_000
 _DAY = timedelta(days=1)
 
 

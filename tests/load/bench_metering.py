@@ -36,7 +36,7 @@ ROOT = pathlib.Path(__file__).parents[2]
 TODAY = date(2026, 11, 25)
 NOW = datetime(2026, 11, 26, 3, 0, tzinfo=UTC)
 BEGIN, END = "<!-- bench-metering -->", "<!-- /bench-metering -->"
-ROUNDS = 5  # days, each loaded beside its own COPY: the machine is not the same from one second to the next
+ROUNDS = 9  # days, each loaded beside its own COPY: the machine is not the same from one second to the next
 INGEST, BARE = "ingest: hashed to settled", "bare COPY of the day rows"
 SAMPLE = 10  # one meter in so many is copied as one row a read; its figures are scaled up
 COLUMNS = "meter_id, day, version, wh, quality, recorded_at"
