@@ -1,30 +1,24 @@
-"""A bank's list of credits as CSV: entry_id, booked_on, amount, currency, payer, remittance. Pure."""
+"""A bank's list of credits: camt.053, or CSV of entry_id, booked_on, amount, currency, payer, remittance. Pure."""
 
 import csv
 import io
-from dataclasses import dataclass
 from datetime import date
-from decimal import Decimal
 
+from billing import camt
+from billing.bank_entries import Entry, checked
 from core import errors, money
 
 COLUMNS = ("entry_id", "booked_on", "amount", "currency", "payer", "remittance")
 
 
-@dataclass(frozen=True)
-class Entry:
-    """One credit of a bank statement."""
-
-    entry_id: str
-    booked_on: date
-    amount: Decimal
-    currency: str
-    payer: str
-    remittance: str
+def parse(body: bytes) -> tuple[Entry, ...]:
+    """This will read a file of either form whole, or raise Invalid bank_file.*: half a file is none."""
+    is_xml = body.lstrip(b"\xef\xbb\xbf\xff\xfe\x00 \t\r\n").startswith(b"<")
+    return camt.parse(body) if is_xml else parse_csv(body)
 
 
 def parse_csv(body: bytes) -> tuple[Entry, ...]:
-    """This will read a file whole, or raise Invalid bank_file.* with the line that is wrong: half a file is none."""
+    """This will read CSV whole, or raise Invalid bank_file.* with the line that is wrong."""
     try:
         rows = csv.DictReader(io.StringIO(body.decode("utf-8-sig")), strict=True)
         if tuple(rows.fieldnames or ()) != COLUMNS:
@@ -32,17 +26,13 @@ def parse_csv(body: bytes) -> tuple[Entry, ...]:
         found = tuple(_entry(row, number) for number, row in enumerate(rows, 2))
     except (UnicodeDecodeError, csv.Error) as wrong:
         raise errors.Invalid("bank_file.unreadable") from wrong
-    if len({entry.entry_id for entry in found}) != len(found):
-        raise errors.Invalid("bank_file.entry_twice")
-    return found
+    return checked(found)
 
 
 def _entry(row: dict[str, str], line: int) -> Entry:
     try:
-        amount, day = money.parse(row["amount"]), date.fromisoformat(row["booked_on"])
-    except (TypeError, ValueError) as wrong:
+        amount, day, currency = money.parse(row["amount"]), date.fromisoformat(row["booked_on"]), row["currency"]
+        payer, remittance = row["payer"].strip(), row["remittance"].strip()
+        return Entry(row["entry_id"], day, amount, currency.strip().upper(), payer, remittance)
+    except (AttributeError, TypeError, ValueError) as wrong:
         raise errors.Invalid("bank_file.line", line=line) from wrong
-    if amount <= 0 or amount != amount.quantize(money.CENT) or not row["entry_id"] or None in row.values():
-        raise errors.Invalid("bank_file.line", line=line)
-    currency = row["currency"].strip().upper()
-    return Entry(row["entry_id"], day, amount, currency, row["payer"].strip(), row["remittance"].strip())

@@ -13,7 +13,7 @@ from typing import Any
 
 from sqlalchemy import Engine
 
-from core import db, log
+from core import db, heap, log
 from core.hub import Hub
 from core.outbox import Subscriber
 from core.settings import Settings
@@ -51,6 +51,7 @@ def main() -> None:
     url, settings, names, work, args = pickle.load(sys.stdin.buffer)  # noqa: S301 - see the import
     engine = db.connect(url, pool_size=1, max_overflow=1)
     subscriptions = {fact: tuple(Subscriber(n, _unable, q, a) for n, q, a in group) for fact, group in names.items()}
+    heap.keep()
     try:
         work(_Hand(settings, engine, subscriptions), *args)
     finally:

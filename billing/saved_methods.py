@@ -97,12 +97,3 @@ def may_debit(session: Session, *, method: models.SavedMethodRow) -> bool:
     mandate = cash_models.MandateRow
     found = session.scalar(select(mandate.id).where(mandate.saved_method_id == method.id, mandate.revoked_at.is_(None)))
     return found is not None
-
-
-def find_mandate(session: Session, *, saved_method_id: int) -> views.Mandate | None:
-    """This will give the mandate of a kept bank account that stands, if one does."""
-    mandate = cash_models.MandateRow
-    row = session.scalars(
-        select(mandate).where(mandate.saved_method_id == saved_method_id, mandate.revoked_at.is_(None))
-    ).one_or_none()
-    return views.Mandate(row.scheme, row.text_version, row.accepted_at, row.accepted_how) if row else None

@@ -6,13 +6,13 @@ from datetime import UTC, datetime, time
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from billing import bank_files, cash_models, payments, references, views
+from billing import bank_entries, cash_models, payments, references, views
 from core import audit, errors, money
 from core.accounts import queries as accounts
 
 
 def load(
-    session: Session, *, bank: str, entries: Sequence[bank_files.Entry], currency: str, now: datetime
+    session: Session, *, bank: str, entries: Sequence[bank_entries.Entry], currency: str, now: datetime
 ) -> dict[str, int]:
     """This will take in a statement's credits: MATCHED are in the books, UNMATCHED and PARKED wait, KNOWN came before.
 

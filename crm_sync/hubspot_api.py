@@ -28,6 +28,7 @@ class Api:
         self._take = take
         self._client: Any = None
         self._parts: dict[tuple[str, str], Any] = {}
+        self._session = requests.Session()
 
     def upsert(self, kind: str, key: str, inputs: Mapping[str, Mapping[str, str]]) -> dict[str, str]:
         """This will create or update objects by a unique property of ours; gives the ids by our keys."""
@@ -141,7 +142,7 @@ class Api:
         http.leave()
         self._take()
         try:
-            response = requests.post(
+            response = self._session.post(
                 (self._settings.hubspot_api_base or OFFICIAL) + path,
                 headers={"Authorization": f"Bearer {self._settings.hubspot_access_token}"},
                 json=dict(body),

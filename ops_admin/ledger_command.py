@@ -37,13 +37,13 @@ def reconcile(context: click.Context) -> None:
 @click.option("--bank", default="bank", show_default=True)
 @click.pass_context
 def load_transfers(context: click.Context, file: Any, bank: str) -> None:
-    """Take in a bank's file of credits (CSV); what no reference matches waits for a person."""
+    """Take in a bank's file of credits (camt.053 or CSV); what no reference matches waits for a person."""
     from billing import bank_files, transfers
     from core import errors
 
     hub: Any = context.obj()
     try:
-        entries = bank_files.parse_csv(file.read())
+        entries = bank_files.parse(file.read())
     except errors.Invalid as wrong:
         raise click.ClickException(f"{wrong.code} {dict(wrong.data)}") from wrong
     with hub.transaction() as session:

@@ -224,11 +224,14 @@ def _house(pages: Blueprint, world: World) -> None:
         except Exception as problem:
             raise ValueError(str(problem)) from problem
 
+    @pages.post("/payments/<key>/return")
+    def return_debit(key: str) -> Answer:
+        with world.store.change():
+            return jsonify(money.return_debit(world, money.get(world, "payment_intent", key)))
+
     @pages.get("/payments")
     def payments() -> Answer:
-        found = world.store.all("stripe:payment_intent", limit=20, newest_first=True)
-        names = ("id", "amount", "currency", "status", "metadata", "created")
-        return jsonify(payments=[{name: item[name] for name in names} for item in found])
+        return jsonify(payments=money.latest_payments(world, 20))
 
     @pages.post("/reset")
     def reset() -> Answer:
@@ -257,6 +260,7 @@ def _house(pages: Blueprint, world: World) -> None:
             mail=[_letter(item) for item in mail.mailbox(world, person.email)],
             tickets=crm_desk.tickets(world)[:60],
             debits=world.store.count("stripe-debit"),
+            payments=money.latest_payments(world, 6),
             webhooks=list(reversed(log))[:25],
         )
 

@@ -146,23 +146,51 @@ def settle_debits(world: World) -> int:
     """This will let the next banking day come: debits under way succeed, or are returned."""
     debits = world.store.all("stripe-debit")
     for debit in debits:
-        world.store.delete("stripe-debit", debit["intent"])
-        intent = get(world, "payment_intent", debit["intent"])
-        method = get(world, "payment_method", intent["payment_method"])
-        charge = get(world, "charge", intent["latest_charge"])
-        session = _session_of(world, intent["id"])
-        if debit["last4"] in RETURNED:
-            code = RETURNED[debit["last4"]]
-            _fail(world, intent, method, (code, code, "The bank returned the debit."), charge)
-            if session:
-                tell(world, "checkout.session.async_payment_failed", session)
-            continue
-        _succeed(world, intent, charge)
-        if session:
-            session["payment_status"] = "paid"
-            keep(world, session)
-            tell(world, "checkout.session.async_payment_succeeded", session)
+        _settle(world, get(world, "payment_intent", debit["intent"]), RETURNED.get(debit["last4"]))
     return len(debits)
+
+
+def return_debit(world: World, intent: Thing) -> Thing:
+    """This will let the payer's bank send a debit under way back. ValueError for one that is not under way."""
+    if world.store.get("stripe-debit", intent["id"]) is None:
+        raise ValueError("only a debit under way can be returned")
+    _settle(world, intent, "insufficient_funds")
+    return intent
+
+
+def _settle(world: World, intent: Thing, returned: str | None) -> None:
+    """A debit under way ends: paid, or returned with a code."""
+    world.store.delete("stripe-debit", intent["id"])
+    charge, session = get(world, "charge", intent["latest_charge"]), _session_of(world, intent["id"])
+    if returned:
+        method = get(world, "payment_method", intent["payment_method"])
+        _fail(world, intent, method, (returned, returned, "The bank returned the debit."), charge)
+        if session:
+            tell(world, "checkout.session.async_payment_failed", session)
+        return
+    _succeed(world, intent, charge)
+    if session:
+        session["payment_status"] = "paid"
+        keep(world, session)
+        tell(world, "checkout.session.async_payment_succeeded", session)
+
+
+def latest_payments(world: World, limit: int) -> list[Thing]:
+    """This will list the latest payments, newest first: what was paid how, how it stands, and what is disputed."""
+    shown = []
+    for intent in world.store.all("stripe:payment_intent", limit=limit, newest_first=True):
+        charge = world.store.get("stripe:charge", intent["latest_charge"] or "") or {}
+        details = charge.get("payment_method_details") or {}
+        sort = details.get("type")
+        disputes = world.store.find("stripe:dispute", "intent", intent["id"])
+        shown.append(
+            {
+                **{name: intent[name] for name in ("id", "amount", "currency", "status", "metadata", "created")},
+                "sort": sort, "last4": details[sort]["last4"] if sort else None,
+                "dispute": {"id": disputes[-1]["id"], "status": disputes[-1]["status"]} if disputes else None,
+            }
+        )  # fmt: skip
+    return shown
 
 
 def refund(world: World, intent: Thing, amount: int | None, reason: str | None, metadata: Mapping[str, str]) -> Thing:

@@ -3,6 +3,7 @@
 import re
 from datetime import UTC, datetime
 
+import stripe
 from playwright.sync_api import Page, expect
 
 from billing import queries as bills
@@ -98,3 +99,28 @@ def test_an_agents_answer_reaches_the_chat(tab: Tab, stack: RunningStack) -> Non
     page.locator("form.answer button").click()
     expect(page.locator("wattline-chat .log")).to_contain_text("this is Priya")
     assert barriers(page) == []
+
+
+def test_the_payers_bank_sends_back_and_disputes(tab: Tab, stack: RunningStack) -> None:
+    settings = stack.run["environment"]
+    client = stripe.StripeClient(
+        settings["STRIPE_API_KEY"], base_addresses={"api": settings["STRIPE_API_BASE"]}, max_network_retries=0
+    )
+
+    def pay(method: str, sort: str) -> str:
+        wanted = {"amount": 4711, "currency": "usd", "payment_method": method, "payment_method_types": [sort]}
+        return str(client.v1.payment_intents.create({**wanted, "confirm": True}).id)
+
+    page = enter(tab(), stack, "omar")
+    debit, card = pay("pm_usBankAccount", "us_bank_account"), pay("pm_card_visa", "card")
+    page.locator("#open-drawer").click()
+    line = page.locator(f"[data-payment={debit}]")
+    expect(line).to_contain_text("$47.11 bank account")
+    line.get_by_role("button", name="Return it").click()
+    expect(line).to_contain_text("not paid")
+    line = page.locator(f"[data-payment={card}]")
+    line.get_by_role("button", name="Dispute it").click()
+    expect(line).to_contain_text("disputed")
+    assert barriers(page) == []
+    line.get_by_role("button", name="We win").click()
+    expect(line).to_contain_text("dispute won")

@@ -97,8 +97,21 @@ function redraw() {
   if (!view.mark) return;
   drawPhone(view); drawMail(view); drawDesk(view);
   $("debits").textContent = t("debits", { n: view.debits });
+  draw("paid", view.payments, () => $("paid").replaceChildren(...(view.payments.length ? view.payments.map(drawPayment) : [el("li", {}, t("no_payments"))])));
   draw("hooks", view.webhooks, () => $("hooks").replaceChildren(...view.webhooks.map((hook) =>
     el("li", { class: hook.status >= 200 && hook.status < 300 ? "ok" : "bad" }, el("b", {}, hook.status || "—"), ` ${VENDORS[hook.vendor]} · ${hook.label}`, el("span", {}, `${hook.ms} ms${hook.attempt > 1 ? " · #" + hook.attempt : ""}`)))));
+}
+
+/* What the payer's bank can do to a payment: send a debit back, dispute what was paid, and decide. */
+function drawPayment(payment) {
+  const open = payment.dispute && !["won", "lost"].includes(payment.dispute.status);
+  const stands = payment.dispute ? (open ? "disputed" : payment.dispute.status) : ["succeeded", "processing"].includes(payment.status) ? payment.status : "open";
+  const sum = new Intl.NumberFormat(town.lang, { style: "currency", currency: payment.currency }).format(payment.amount / 100);
+  const button = (label, path) => el("button", { type: "button", "aria-label": `${t(label)}: ${sum}`, onclick: (event) => doing(() => api(path, {}), event.target) }, t(label));
+  const how = { card: "by_card", us_bank_account: "by_bank" }[payment.sort] || "by_nobody";
+  return el("li", { "data-payment": payment.id }, el("span", {}, el("b", {}, sum), ` ${t(how, { x: payment.last4 })} · ${t("pay_" + stands)}`),
+    el("span", {}, stands === "processing" && button("return_it", `/payments/${payment.id}/return`), stands === "succeeded" && button("dispute_it", `/payments/${payment.id}/dispute`),
+      open && button("bank_won", `/disputes/${payment.dispute.id}/won`), open && button("bank_lost", `/disputes/${payment.dispute.id}/lost`)));
 }
 
 async function drawSwitches() {

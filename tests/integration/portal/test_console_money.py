@@ -8,7 +8,7 @@ import flask
 import pytest
 from flask.testing import FlaskClient
 
-from billing import bank_files, gateway_news, refunds, transfers
+from billing import bank_entries, gateway_news, refunds, transfers
 from billing import operations as billing
 from billing import queries as bills
 from core import ports
@@ -96,7 +96,7 @@ def test_what_waits_finds_its_account(hub: FakeHub, client: FlaskClient) -> None
     with hub.transaction() as session:
         transfers.load(
             session, bank="bank", currency="USD", now=hub.now(),
-            entries=[bank_files.Entry("e1", day, Decimal("25.00"), "USD", "Sam", "no reference")],
+            entries=[bank_entries.Entry("e1", day, Decimal("25.00"), "USD", "Sam", "no reference")],
         )  # fmt: skip
     assert gateway_news.settle_gateway_event(hub, news) == "PARKED"
     page = client.get("/ops/money").text

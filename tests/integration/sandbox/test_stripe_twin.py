@@ -111,3 +111,30 @@ def test_typing_errors_and_wrong_keys_are_refused(town: Any, client: Any) -> Non
     other = stripe.StripeClient("sk_test_wrong", base_addresses={"api": f"{town.url}/stripe"})
     with pytest.raises(stripe.AuthenticationError):
         other.v1.customers.create({})
+
+
+def test_the_payers_bank_returns_disputes_and_decides(town: Any, client: Any) -> None:
+    def push(path: str) -> requests.Response:
+        return requests.post(f"{town.url}/api{path}", json={}, timeout=5)
+
+    def shown(key: str) -> Any:
+        return next(p for p in requests.get(f"{town.url}/api/payments", timeout=5).json()["payments"] if p["id"] == key)
+
+    debit, card = _session(client), _session(client)
+    _pay(debit, method="us_bank_account", routing="110000000", account="000123456789")
+    _pay(card, number="4242424242424242")
+    returned, paid = (client.v1.checkout.sessions.retrieve(each.id).payment_intent for each in (debit, card))
+    assert [(shown(key)["status"], shown(key)["sort"], shown(key)["last4"]) for key in (returned, paid)] == [
+        ("processing", "us_bank_account", "6789"), ("succeeded", "card", "4242"),
+    ]  # fmt: skip
+    assert push(f"/payments/{returned}/return").status_code == 200
+    assert push(f"/payments/{returned}/return").status_code == 400  # it is back already
+    assert client.v1.payment_intents.retrieve(returned).last_payment_error.code == "insufficient_funds"
+    assert _events(town, "checkout.session.async_payment_failed")
+    assert push(f"/payments/{paid}/return").status_code == 400  # a card is not sent back, it is disputed
+    assert push(f"/payments/{paid}/dispute").status_code == 201
+    dispute = shown(paid)["dispute"]
+    assert dispute["status"] == "needs_response"
+    assert push(f"/disputes/{dispute['id']}/won").json()["status"] == "won"
+    assert shown(paid)["dispute"]["status"] == "won"
+    assert _events(town, "charge.dispute.funds_reinstated")
