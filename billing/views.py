@@ -371,6 +371,17 @@ class ParkedEvent:
 
 
 @dataclass(frozen=True)
+class Uncollected:
+    """A closed account that is still behind; `since` the oldest debt was due."""
+
+    account_id: int
+    number: str
+    amount: Decimal
+    since: date
+    closed_on: date
+
+
+@dataclass(frozen=True)
 class Transfer:
     """One credit of a bank statement. `status`: MATCHED, UNMATCHED, PARKED or SENT_BACK."""
 

@@ -1,4 +1,4 @@
-"""The cashier's page: refunds for a second pair of eyes, transfers and news that wait, disputes, the month's close."""
+"""The cashier's page: refunds for a second pair of eyes, what waits, disputes, debts to give up, the month's close."""
 
 from collections.abc import Callable
 from datetime import date, datetime
@@ -9,7 +9,7 @@ import flask
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
-from billing import books, changes, corrections, gateway_news, refunds, transfers
+from billing import books, changes, corrections, gateway_news, refunds, transfers, write_offs
 from billing import queries as billing
 from channels import edge
 from core import crypto, errors, log, money, periods
@@ -38,6 +38,8 @@ _WHY = {
     "ledger.month_not_over": "That month is not over.",
     "ledger.earlier_open": "Months close in order: an earlier one is still open.",
     "ledger.empty": "There is nothing in the books yet.",
+    "write_off.not_due": "That account is not to be given up: it pays, it came back, or somebody was quicker.",
+    "write_off.reason": "Please say why.",
     "console.name": "Please give your name: it stands beside what you decide.",
     "console.form": "That form was too old. Please look again and repeat it.",
     "money.amount": "Please give an amount such as 12.34.",
@@ -51,6 +53,7 @@ _DONE = {
     "parked": "It still cannot be applied, and waits on.",
     "dismissed": "Dismissed.",
     "dispute": "Decided.",
+    "given-up": "Written off. Should they pay after all, it is booked as a recovery.",
     "closed": "The month is closed.",
 }
 
@@ -95,6 +98,9 @@ def _page(
                 "transfers": transfers.list_waiting(session, limit=_SHOWN),
                 "parked": gateway_news.list_parked(session, limit=_SHOWN),
                 "disputes": disputes,
+                "uncollected": write_offs.list_proposals(
+                    session, after_days=hub.settings.write_off_after_days, now=now, limit=_SHOWN
+                ),
                 "numbers": _numbers(session, {r.account_id for r in waiting} | {d.account_id for d in disputes}),
                 "trial": books.trial_balance(session, month=month),
                 "closed": books.is_closed(session, month=month),
@@ -118,6 +124,7 @@ def _page(
         after=periods.add_months(month, 1),
         over=periods.add_months(month, 1) <= today,
         key=crypto.token(9),
+        after_days=hub.settings.write_off_after_days,
         form=entry.form(hub.settings, now=now),
         name=known,
         known=flask.request.form.get("by", ""),
@@ -165,13 +172,22 @@ def _dispute(session: Session, hub: Hub, actor: str) -> str:
     return "dispute"
 
 
+def _give_up(session: Session, hub: Hub, actor: str) -> str:
+    write_offs.give_up(
+        session, account_id=_number("account"), reason=flask.request.form.get("reason", "")[:500], actor=actor,
+        after_days=hub.settings.write_off_after_days, now=hub.now(),
+    )  # fmt: skip
+    return "given-up"
+
+
 def _close(session: Session, hub: Hub, actor: str) -> str:
     books.close_month(session, month=_month(flask.request.form.get("month", ""), date.max), actor=actor, now=hub.now())
     return "closed"
 
 
 _ACTS: dict[str, Callable[[Session, Hub, str], str]] = {
-    "ask": _ask, "refund": _refund, "transfer": _transfer, "event": _event, "dispute": _dispute, "close": _close,
+    "ask": _ask, "refund": _refund, "transfer": _transfer, "event": _event, "dispute": _dispute, "give-up": _give_up,
+    "close": _close,
 }  # fmt: skip
 
 
