@@ -53,6 +53,27 @@ def test_a_balance_by_chat_after_a_code_on_the_phone(tab: Tab, stack: RunningSta
     assert barriers(page) == []
 
 
+# sessions that open slowly, one slower than the other
+_SLOWLY = """(() => { const real = window.fetch; window.sessions = 0;
+  window.fetch = async (...given) => {
+    if (String(given[0]).endsWith("/chat/sessions")) {
+      window.sessions += 1;
+      await new Promise((done) => setTimeout(done, 6000 - 1500 * window.sessions));
+    }
+    return real(...given);
+  }; })()"""
+
+
+def test_who_writes_before_the_chat_is_open_is_answered(tab: Tab, stack: RunningStack) -> None:
+    page = tab()
+    page.add_init_script(_SLOWLY)
+    enter(page, stack, "maya")
+    page.locator("#open-chat").click()
+    say(page, "What is my balance?")
+    expect(page.locator("wattline-chat .log")).to_contain_text("account number")
+    assert page.evaluate("window.sessions") == 1
+
+
 def test_a_text_from_the_phone_is_answered(tab: Tab, stack: RunningStack) -> None:
     page = enter(tab(PHONE), stack, "omar")
     answers = page.locator("#sms-log .msg:not(.mine)")

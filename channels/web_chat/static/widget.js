@@ -190,7 +190,16 @@ form button { background: var(--accent); color: var(--on-accent); border-color: 
       return fetch(base + path, { ...init, headers, credentials: "same-origin", cache: "no-store" });
     }
 
-    async session() {
+    /* One at a time, whoever asks: two sessions would be two visitors, of whom one writes and the other listens. */
+    session() {
+      this.opening ??= this.openSession().finally(() => { this.opening = null; });
+      return this.opening;
+    }
+
+    /* A token that was refused is forgotten, unless another has taken its place meanwhile. */
+    forget(token) { if (this.token === token) this.token = ""; }
+
+    async openSession() {
       const response = await this.call("/chat/sessions", {
         method: "POST", body: JSON.stringify({ token: this.token || this.saved.token, locale: this.locale }),
       });
@@ -287,10 +296,11 @@ form button { background: var(--accent); color: var(--on-accent); border-color: 
       for (let failures = 0; this.isConnected; ) {
         try {
           if (!this.token || !this.strings.title) await this.session();
+          const token = this.token;
           const response = await this.call("/chat/events", {
             headers: { Accept: "text/event-stream", ...(this.cursor ? { "Last-Event-ID": this.cursor } : {}) },
           });
-          if (response.status === 403) { this.token = ""; throw new Error("session"); }
+          if (response.status === 403) { this.forget(token); throw new Error("session"); }
           if (!response.ok || !response.body) throw new Error("stream");
           this.say(this.status, this.awaiting ? this.strings.typing : "", Boolean(this.awaiting));
           await this.read(response.body.getReader(), () => { failures = 0; });
@@ -472,6 +482,7 @@ form button { background: var(--accent); color: var(--on-accent); border-color: 
       for (let tries = 0; tries < 4; tries += 1) {
         try {
           if (!this.token) await this.session();
+          const token = this.token;
           const response = await this.call("/chat/messages", {
             method: "POST", body: JSON.stringify({ ...words, client_id: client, locale: this.locale }),
           });
@@ -482,7 +493,7 @@ form button { background: var(--accent); color: var(--on-accent); border-color: 
             this.keep();
             return;
           }
-          if (response.status === 403) this.token = "";
+          if (response.status === 403) this.forget(token);
           else if (response.status === 429) {
             this.say(this.alert, this.strings.slow_down);
             await pause(1000 * Number(response.headers.get("Retry-After") || 2));
