@@ -251,10 +251,11 @@ def _place(raw: Floats, hours: Floats, degrees: Floats | None, peers: bool, by: 
     felt = None if degrees is None else _felt(degrees)
     judged = [levels.levels(level, felt) for level in (total, typical, night)]
     names, values, spread, floors, widths = [], [], [], [], []
-    for name, of, lasting in zip(
-        ("total", "typical", "night"), judged, (by.step_floor,) * 2 + (by.night_floor,), strict=True
+    by_day, by_night = (by.step_floor, by.step_spreads), (by.night_floor, by.night_spreads)
+    for name, of, (lasting, wide) in zip(
+        ("total", "typical", "night"), judged, (by_day, by_day, by_night), strict=True
     ):
-        rows = [("step", value, lasting, width) for value, width in zip(of.step, by.step_spreads, strict=True)]
+        rows = [("step", value, lasting, width) for value, width in zip(of.step, wide, strict=True)]
         if name != "night":
             rows.append(("day", of.day, by.day_floor, by.day_spread))
         if name == "typical":
@@ -262,7 +263,7 @@ def _place(raw: Floats, hours: Floats, degrees: Floats | None, peers: bool, by: 
         for what, value, floor, width in rows:
             names.append(f"{name}.{what}")
             values.append(value - rise(quantile(value.T))[None, :] if peers and len(value) >= _PEERS else value)
-            spread.append(of.spread)
+            spread.append(of.unrest if what == "day" else of.spread)
             floors.append(floor)
             widths.append(width)
     lift = np.ones_like(total)

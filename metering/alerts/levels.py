@@ -22,7 +22,8 @@ class Levels:
     day: Floats
     step: tuple[Floats, Floats, Floats]  # over 5, 9 and 14 days
     drift: Floats
-    spread: Floats
+    spread: Floats  # how far days usually lie from what is ordinary, the slow turn of the seasons in it
+    unrest: Floats  # how far they usually lie from the week before
 
 
 @dataclass(frozen=True)
@@ -74,16 +75,23 @@ def _judge(level: Floats, least: Floats, strange: Floats) -> Levels:
     usual = quantile(weeks, least=3)
     usual = np.where(np.isnan(usual), quantile(trail(log, 1, 28), least=10), usual)
     above = log - usual
+    lately = quantile(trail(above, 1, 7), least=3)
     return Levels(
-        day=above - rise(quantile(trail(above, 1, 7), least=3)) - strange,
+        day=above - rise(lately) - strange,
         step=(
             _step(above, 5, 0.5, 14) - strange,
             _step(above, 9, 0.4, 14) - strange,
             _step(above, 14, 0.45, 21) - strange,
         ),
         drift=_drift(log) - strange,
-        spread=np.nan_to_num(1.4826 * quantile(np.abs(trail(above, 1, 56)), least=14)),
+        spread=_usually(above),
+        unrest=_usually(above - lately),
     )
+
+
+def _usually(off: Floats) -> Floats:
+    """The usual size of something over the eight weeks before, as a standard deviation that outliers do not move."""
+    return np.nan_to_num(1.4826 * quantile(np.abs(trail(off, 1, 56)), least=14))
 
 
 def _step(above: Floats, days: int, q: float, before: int) -> Floats:
@@ -148,6 +156,7 @@ def _cut(part: Levels, first: int) -> Levels:
         (part.step[0][:, first:], part.step[1][:, first:], part.step[2][:, first:]),
         part.drift[:, first:],
         part.spread[:, first:],
+        part.unrest[:, first:],
     )
 
 
@@ -160,4 +169,5 @@ def _join(parts: list[Levels]) -> Levels:
         (whole([p.step[0] for p in parts]), whole([p.step[1] for p in parts]), whole([p.step[2] for p in parts])),
         whole([p.drift for p in parts]),
         whole([p.spread for p in parts]),
+        whole([p.unrest for p in parts]),
     )

@@ -33,8 +33,9 @@ class Rules:
     step_floor: float = 0.28
     step_spreads: tuple[float, float, float] = (1.7, 1.4, 1.1)  # over 5, 9 and 14 days
     night_floor: float = 0.3
+    night_spreads: tuple[float, float, float] = (1.2, 0.8, 0.55)
     drift_floor: float = 0.225
-    drift_spread: float = 0.86
+    drift_spread: float = 0.7
     spike_floor: float = 1.6  # times the highest of five weeks at that time of day
     spike_above: float = 1.3
     spike_learn: float = 2.0  # how much of a spike becomes part of the record, times the limit it passed

@@ -286,7 +286,7 @@ def _machine() -> str:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     asked = argparse.ArgumentParser(description=__doc__)
-    asked.add_argument("--each", type=int, default=12, help="faults of each kind in each series")
+    asked.add_argument("--each", type=int, default=24, help="faults of each kind in each series")
     asked.add_argument("--seed", type=int, default=20)
     asked.add_argument("--write", action="store_true", help=f"keep the numbers in {BENCHMARKS.name}")
     options = asked.parse_args(arguments)
