@@ -20,7 +20,7 @@ Item = TypeVar("Item")
 Ints = NDArray[np.int64]
 Octets = NDArray[np.uint8]
 
-_INT8_OID, _TEXT_OID = 20, 25
+_TEXT_OID = 25
 
 
 def take_ids(session: Session, table: str, count: int) -> Ints:
@@ -44,6 +44,15 @@ def ints(sent: bytes | None) -> Ints:
 def slices(items: Sequence[Item], size: int) -> Iterator[Sequence[Item]]:
     """This will cut a sequence into parts of at most `size`."""
     return (items[i : i + size] for i in range(0, len(items), size))
+
+
+def patterns(marks: NDArray[np.bool_]) -> Iterator[tuple[NDArray[np.bool_], Ints]]:
+    """This will give each row of marks [n, k] that occurs, and where it does; k is below 63."""
+    weights = np.left_shift(np.int64(1), np.arange(marks.shape[1], dtype=np.int64))
+    numbers = marks @ weights
+    for number in np.unique(numbers):
+        rows = np.flatnonzero(numbers == number)
+        yield marks[rows[0]], rows
 
 
 class Layout:
@@ -88,10 +97,9 @@ def int8s(values: Ints) -> Octets:
 def int8_arrays(columns: Sequence[Ints], count: int) -> Octets:
     """This will give `count` bigint[] fields, each of one number of every column: [count, 20 + 12 per column]."""
     if not columns:
-        return np.broadcast_to(np.frombuffer(struct.pack(">iii", 0, 0, _INT8_OID), dtype=np.uint8), (count, 12))
-    element = np.dtype([("length", ">i4"), ("value", ">i8")])
-    out = np.empty(count, dtype=[("head", "V20"), ("elements", element, (len(columns),))])
-    out["head"] = np.void(struct.pack(">iiiii", 1, 0, _INT8_OID, len(columns), 1))
+        return np.broadcast_to(np.frombuffer(db.EMPTY_BIGINTS, dtype=np.uint8), (count, 12))
+    out = np.empty(count, dtype=[("head", "V20"), ("elements", db.BIGINT_ELEMENT, (len(columns),))])
+    out["head"] = np.void(struct.pack(">iiiii", 1, 0, db.BIGINT_OID, len(columns), 1))
     out["elements"]["length"] = 8
     for at, values in enumerate(columns):
         out["elements"]["value"][:, at] = values

@@ -161,7 +161,7 @@ def _state(
     found = session.execute(
         select(bill.agreement_id, bill.status, row)
         .outerjoin(row, row.bill_id == bill.id)
-        .where(bill.agreement_id == db.any_of(agreement_ids.tolist()), bill.ends_on == days.starts_on)
+        .where(bill.agreement_id == db.any_of(agreement_ids), bill.ends_on == days.starts_on)
         .order_by(bill.agreement_id, bill.version)
     ).all()
     count = len(agreement_ids)
@@ -202,7 +202,7 @@ def _year_to_date(session: Session, agreement_ids: Ints, days: periods.Days) -> 
             select(bill.agreement_id, func.sum(row.minimum_cents))
             .join(row, row.bill_id == bill.id)
             .where(
-                bill.agreement_id == db.any_of(agreement_ids.tolist()), bill.status != "CANCELLED",
+                bill.agreement_id == db.any_of(agreement_ids), bill.status != "CANCELLED",
                 bill.starts_on >= date(days.starts_on.year, 1, 1), bill.starts_on < days.starts_on,
             )
             .group_by(bill.agreement_id)

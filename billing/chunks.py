@@ -34,7 +34,7 @@ from billing import (
     validations,
 )
 from core import db, errors, log, periods
-from core.accounts import queries as accounts
+from core.accounts import cohorts
 
 logger = log.get(__name__)
 
@@ -52,7 +52,7 @@ class _Group:
     account_ids: Ints
     points: Ints
     of: Ints
-    alike: tuple[accounts.Alike, ...]
+    alike: tuple[cohorts.Alike, ...]
     due: Ints | None  # by `of`
 
     def only(self, rows: Ints) -> "_Group":
@@ -88,7 +88,7 @@ def _groups(
     """Sorted by days, zone and terms; who cannot be billed is parked with a code."""
     back = cycles.reach(period_end_on)
     parked: dict[int, str] = {}
-    alike = accounts.list_alike(session, period=back, agreement_ids=agreement_ids)
+    alike = cohorts.list_alike(session, period=back, agreement_ids=agreement_ids)
     ids = records.join([bulk.ints(a.ids) for a in alike])
     order = np.argsort(ids, kind="stable")
     ids = ids[order]
@@ -107,8 +107,10 @@ def _groups(
         known = known[np.isin(known, ids)]
         term_of[np.searchsorted(ids, known)] = number
     members: dict[Any, tuple[tuple[tariffs.Term, ...], list[Ints]]] = {}
-    for cls, term in np.unique(np.stack([of, term_of], axis=1), axis=0).tolist():
-        rows = np.flatnonzero((of == cls) & (term_of == term))
+    both = of * (len(term_lists) + 1) + term_of + 1
+    for each in np.unique(both).tolist():
+        rows = np.flatnonzero(both == each)
+        cls, term = int(of[rows[0]]), int(term_of[rows[0]])
         days = spans[cls]
         if days is None:
             continue
@@ -228,7 +230,7 @@ def _standing(session: Session, group: _Group, hashes: bulk.Octets) -> tuple[Int
     stale: list[int] = []
     for old in session.execute(
         select(row.id, row.agreement_id, row.version, row.status, row.input_hash)
-        .where(row.agreement_id == db.any_of(group.agreement_ids.tolist()), row.starts_on == group.days.starts_on)
+        .where(row.agreement_id == db.any_of(group.agreement_ids), row.starts_on == group.days.starts_on)
         .order_by(row.version)
     ):
         at = int(np.searchsorted(group.agreement_ids, old.agreement_id))
@@ -260,7 +262,7 @@ def demand_history(
     row = models.BillRow
     for agreement_id, starts_on, peak in session.execute(
         select(row.agreement_id, row.starts_on, row.peak_watts).where(
-            row.agreement_id == db.any_of(agreement_ids.tolist()),
+            row.agreement_id == db.any_of(agreement_ids),
             row.starts_on >= months[0],
             row.status != "CANCELLED",
             row.peak_watts.is_not(None),
@@ -296,7 +298,7 @@ def facts(
     the year before.
     """
     since = periods.add_months(days.starts_on, -13)
-    parameters = {"ids": db.array_of(agreement_ids.tolist()), "since": since, "before": days.ends_on}
+    parameters = {"ids": db.array_of(agreement_ids), "since": since, "before": days.ends_on}
     usual = np.full((len(rows), 3), np.nan)
     counts = np.zeros((len(rows), 3), dtype=np.int64)
     found = session.execute(_USUAL, parameters).all()
@@ -370,11 +372,10 @@ def digests(
     marks = np.stack([exempt[c] for c in codes], axis=1) if codes else np.zeros((len(wh), 0), dtype=np.bool_)
     out = np.empty((len(wh), 32), dtype=np.uint8)
     wide = wh.max(axis=1, initial=0) > np.iinfo(np.int32).max
-    for mark in np.unique(marks, axis=0) if len(wh) else ():
+    for mark, alike in bulk.patterns(marks):
         free = [code for code, yes in zip(codes, mark, strict=True) if yes]
         head = hashlib.sha256(json.dumps([*span, own, free]).encode())
-        alike = (marks == mark).all(axis=1)
-        for rows, width in ((alike & ~wide, "<i4"), (alike & wide, "<i8")):
+        for rows, width in ((alike[~wide[alike]], "<i4"), (alike[wide[alike]], "<i8")):
             out[rows] = _digests(head, np.ascontiguousarray(wh[rows], dtype=width))
     return out
 

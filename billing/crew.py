@@ -4,12 +4,14 @@ The work is claimed row by row in the database (SKIP LOCKED), so a process that 
 is free again, and whoever comes next does it.
 """
 
+import importlib
 import os
 import pickle  # what is read was written by the process that started this one, over a pipe nobody else holds
 import subprocess
 import sys
 from collections.abc import Callable
-from typing import Any
+from types import TracebackType
+from typing import Any, Self
 
 from sqlalchemy import Engine
 
@@ -26,32 +28,67 @@ def size(settings: Settings) -> int:
     return settings.bill_run_processes or len(os.sched_getaffinity(0))
 
 
-def run(hub: Hub, processes: int, work: Callable[..., None], *args: Any) -> None:
-    """This will let so many processes do ``work(hub, *args)``, and wait for all; one that failed is only logged,
-    because the caller goes on with what is left, and meets the same error if it is one of the work itself.
+class Crew:
+    """Processes that each do ``work(hub, *args)``. They may be called before it is known what they are given: it
+    takes them a while to come. Who was called and is given nothing goes home.
     """
-    bind = hub.sessions.kw["bind"]
-    if not isinstance(bind, Engine):
-        raise ValueError("processes of their own need connections of their own")
-    url = bind.url.render_as_string(hide_password=False)
-    names = {fact: [(s.name, s.queue, s.after) for s in group] for fact, group in hub.subscriptions.items()}
-    task = pickle.dumps((url, hub.settings, names, work, args))
-    crew = [subprocess.Popen([sys.executable, "-m", "billing.crew"], stdin=subprocess.PIPE) for _ in range(processes)]
-    for each in crew:
-        assert each.stdin is not None
-        each.stdin.write(task)
-        each.stdin.close()
-    for each in crew:
-        if each.wait():
-            logger.error("crew_failed", extra={"exit": each.returncode})
+
+    def __init__(self, hub: Hub, work: Callable[..., None]) -> None:
+        self._hub, self._work = hub, work
+        self._hands: list[subprocess.Popen[bytes]] = []
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, raised: BaseException | None, at: TracebackType | None
+    ) -> None:
+        for hand in self._hands:
+            assert hand.stdin is not None
+            if not hand.stdin.closed:
+                hand.stdin.close()
+        for hand in self._hands:
+            hand.wait()
+
+    def call(self, processes: int) -> None:
+        """This will start as many as are not there yet."""
+        for _ in range(processes - len(self._hands)):
+            command = [sys.executable, "-m", "billing.crew", self._work.__module__]
+            self._hands.append(subprocess.Popen(command, stdin=subprocess.PIPE))  # noqa: S603 - this very program
+
+    def work(self, processes: int, *args: Any) -> None:
+        """This will let so many of them work, and wait for all; one that failed is only logged, because the caller
+        goes on with what is left, and meets the same error if it is one of the work itself.
+        """
+        bind = self._hub.sessions.kw["bind"]
+        if not isinstance(bind, Engine):
+            raise ValueError("processes of their own need connections of their own")
+        url = bind.url.render_as_string(hide_password=False)
+        names = {fact: [(s.name, s.queue, s.after) for s in group] for fact, group in self._hub.subscriptions.items()}
+        task = pickle.dumps((url, self._hub.settings, names, self._work, args))
+        self.call(processes)
+        for hand in self._hands[:processes]:
+            assert hand.stdin is not None
+            try:
+                hand.stdin.write(task)
+                hand.stdin.close()
+            except BrokenPipeError:
+                pass  # it died; its end is logged below
+        for hand in self._hands[:processes]:
+            if hand.wait():
+                logger.error("crew_failed", extra={"exit": hand.returncode})
 
 
 def main() -> None:
     """A process's whole life. No bell is rung from here: the sweep finds what is owed."""
-    url, settings, names, work, args = pickle.load(sys.stdin.buffer)  # noqa: S301 - see the import
+    importlib.import_module(sys.argv[1])
+    heap.keep()
+    task = sys.stdin.buffer.read()
+    if not task:
+        return  # nothing was left to do
+    url, settings, names, work, args = pickle.loads(task)  # noqa: S301 - see the import
     engine = db.connect(url, pool_size=1, max_overflow=1)
     subscriptions = {fact: tuple(Subscriber(n, _unable, q, a) for n, q, a in group) for fact, group in names.items()}
-    heap.keep()
     try:
         work(_Hand(settings, engine, subscriptions), *args)
     finally:

@@ -33,7 +33,8 @@ def issue_bills(hub: Hub, *, run_id: int, now: datetime, announce: bool = True, 
     """
     before = _count_issued(hub, run_id)
     if processes > 1:
-        crew.run(hub, processes, _issue_apart, run_id, now, announce)
+        with crew.Crew(hub, _issue_apart) as hands:
+            hands.work(processes, run_id, now, announce)
     _issue_drafts(hub, run_id, now, announce, wait=True)
     with hub.transaction() as session:
         _finish(session, run_id, now)

@@ -126,15 +126,14 @@ def post_bills(session: Session, *, owed: Owed, effective_on: date, now: datetim
     entered = np.stack([cents != 0 for cents in sides.values()], axis=1)
     digits = np.char.str_len(owed.bill_ids.astype("U20"))
     blocks = []
-    for pattern in np.unique(entered, axis=0):
+    for pattern, alike in bulk.patterns(entered):
         codes = [code for code, yes in zip(sides, pattern, strict=True) if yes]
         if not codes:
             continue
-        for width in np.unique(digits):
-            rows = np.flatnonzero((entered == pattern).all(axis=1) & (digits == width))
-            if len(rows):
-                laid = _journals(owed.only(rows), codes, int(width), effective_on, booked_on, now)
-                blocks.append(laid.tobytes())
+        for width in np.unique(digits[alike]):
+            rows = alike[digits[alike] == width]
+            laid = _journals(owed.only(rows), codes, int(width), effective_on, booked_on, now)
+            blocks.append(laid.tobytes())
     db.copy_laid_out(session, "ledger_journal", _JOURNAL, blocks)
 
 

@@ -66,12 +66,20 @@ def read_grids(
 
 def _metered(matrix: metering.Matrix, timezone: str) -> Metered:
     missing = matrix.wh < 0
-    soft = missing | (matrix.quality == quality.Quality.ESTIMATED)
-    wh = metering.without_gaps(matrix, timezone) if missing.any() else matrix.wh
+    soft = matrix.quality == quality.Quality.ESTIMATED
+    wh = matrix.wh
+    if missing.any():
+        soft |= missing
+        wh = metering.without_gaps(matrix, timezone)
     return Metered(
         service_point_ids=tuple(matrix.service_point_ids),
         usage=rating.Usage(matrix.starts_at, matrix.interval_minutes, timezone, wh),
-        filled=missing.sum(axis=1),
-        estimated=soft.sum(axis=1),
+        filled=_count(missing),
+        estimated=_count(soft),
         missing=missing,
     )
+
+
+def _count(true: NDArray[np.bool_]) -> Ints:
+    """How many of each row are; a look whether there is any costs a fraction of counting."""
+    return true.sum(axis=1) if true.any() else np.zeros(len(true), dtype=np.int64)

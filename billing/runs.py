@@ -20,7 +20,8 @@ from sqlalchemy.orm import Session
 
 from billing import bulk, catalogue, chunks, crew, cycles, issuing, models, records, tariffs, views
 from billing.cycles import open_period, period_of
-from core import money, periods
+from core import db, money, periods
+from core.accounts import cohorts
 from core.accounts import queries as accounts
 from core.hub import Hub
 
@@ -57,12 +58,18 @@ def run_bills(
     there are chunks); any number of calls for the same run, on any machine, share its chunks in the same way. When it
     returns, no chunk is left.
     """
-    key = _run_key(period_end_on, account_ids, cycle_day)
-    run_id = _open(hub, _Scope(period_end_on, account_ids, cycle_day, chunk_size), key, now)
-    with hub.transaction() as session:
-        hands = min(processes, _still_open(session, run_id))
-    if hands > 1:
-        crew.run(hub, hands, _work_apart, run_id, period_end_on, now, release, announce)
+    scope, key = (
+        _Scope(period_end_on, account_ids, cycle_day, chunk_size),
+        _run_key(period_end_on, account_ids, cycle_day),
+    )
+    with crew.Crew(hub, _work_apart) as hands:
+        if processes > 1 and account_ids is None and _is_large(hub, chunk_size):
+            hands.call(processes)  # they come while the run is cut
+        run_id = _open(hub, scope, key, now)
+        with hub.transaction() as session:
+            wanted = min(processes, _still_open(session, run_id))
+        if wanted > 1:
+            hands.work(wanted, run_id, period_end_on, now, release, announce)
     _work(hub, run_id, period_end_on, now, release, announce, wait=True)
     with hub.transaction() as session:
         run = session.get_one(models.BillRunRow, run_id, with_for_update=True)
@@ -123,14 +130,36 @@ def _open(hub: Hub, scope: "_Scope", key: str, now: datetime) -> int:
         return row.id
 
 
-def _cut(session: Session, run_id: int, scope: "_Scope") -> None:
-    alike = accounts.list_alike(
+def _is_large(hub: Hub, chunk_size: int) -> bool:
+    with hub.transaction() as session:
+        return cohorts.are_more_than(session, count=chunk_size)
+
+
+def _cut(session: Session, run_id: int, scope: _Scope) -> None:
+    served = cohorts.list_served(
         session, period=cycles.reach(scope.period_end_on), account_ids=scope.account_ids, cycle_day=scope.cycle_day
     )
-    chosen = records.join([bulk.ints(a.ids) for a in alike if cycles.period_of(a, scope.period_end_on)])
+    chosen = records.join([bulk.ints(s.ids) for s in served if cycles.period_of(s, scope.period_end_on)])
     chosen.sort()
-    for position, some in enumerate(bulk.slices(chosen.tolist(), scope.chunk_size)):
-        session.add(models.BillRunChunkRow(run_id=run_id, position=position, agreement_ids=list(some)))
+    columns = ("run_id", "position", "agreement_ids", "status", "counts", "parked")
+    db.copy_laid_out(
+        session, "bill_run_chunk", columns,
+        (
+            _chunk_row(run_id, position, chosen[start : start + scope.chunk_size])
+            for position, start in enumerate(range(0, len(chosen), scope.chunk_size))
+        ),
+    )  # fmt: skip
+
+
+def _chunk_row(run_id: int, position: int, agreement_ids: NDArray[np.int64]) -> bytes:
+    layout = bulk.Layout()
+    layout.row(6)
+    for field in (
+        bulk.int8(run_id), bulk.int8(position), db.bigints(agreement_ids), bulk.string("OPEN"), bulk.jsonb("{}"),
+        bulk.jsonb("{}"),
+    ):  # fmt: skip
+        layout.same(field)
+    return layout.fill(1, {}).tobytes()
 
 
 def _work(

@@ -5,16 +5,21 @@ stored (ringing the bell for owed deliveries, waking a browser) is queued with `
 """
 
 import select
+import struct
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
+from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
 from typing import Any, cast
 
+import numpy as np
 import psycopg
+from numpy.typing import NDArray
 from psycopg.adapt import Dumper
+from psycopg.pq import Format
 from sqlalchemy import (
     BigInteger,
     Connection,
@@ -37,6 +42,9 @@ from sqlalchemy.types import NullType
 
 EPOCH = date(2000, 1, 1)  # the server counts days and microseconds from here
 COPY_HEADER, COPY_TRAILER = b"PGCOPY\n\xff\r\n\0" + bytes(8), b"\xff\xff"
+BIGINT_OID = 20
+BIGINT_ELEMENT = np.dtype([("length", ">i4"), ("value", ">i8")])  # of an array in the server's binary form
+EMPTY_BIGINTS = struct.pack(">iii", 0, 0, BIGINT_OID)
 _TRUSTED_SECONDS = 5.0  # so long a resting connection is believed to be alive unless it says otherwise
 _open: ContextVar[int] = ContextVar("open_transactions", default=0)
 
@@ -63,17 +71,26 @@ class Base(DeclarativeBase):
     }
 
 
-class Ids(str):
+def bigints(values: NDArray[np.int64]) -> bytes:
+    """This will write whole numbers as a bigint[] in the server's binary form."""
+    out = np.empty(len(values), dtype=BIGINT_ELEMENT)
+    out["length"], out["value"] = 8, values
+    return struct.pack(">iiiii", 1, 0, BIGINT_OID, len(values), 1) + out.tobytes() if len(values) else EMPTY_BIGINTS
+
+
+@dataclass(frozen=True)
+class Ids:
     """Ids as the server reads a bigint[]: for thousands, where a list of parameters costs too much."""
 
-    __slots__ = ()
+    octets: bytes
 
 
 class _IdsDumper(Dumper):
+    format = Format.BINARY
     oid = 1016  # bigint[]: told, so that the planner sees a constant
 
     def dump(self, obj: Any) -> bytes:
-        return str(obj).encode()
+        return bytes(obj.octets)
 
 
 psycopg.adapters.register_dumper(Ids, _IdsDumper)
@@ -81,7 +98,7 @@ psycopg.adapters.register_dumper(Ids, _IdsDumper)
 
 def array_of(ids: Iterable[int]) -> Ids:
     """This will write ids as one parameter."""
-    return Ids("{" + ",".join(map(str, ids)) + "}")
+    return Ids(bigints(np.asarray(ids if isinstance(ids, np.ndarray) else list(ids), dtype=np.int64)))
 
 
 def any_of(ids: Iterable[int]) -> Any:

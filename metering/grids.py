@@ -94,7 +94,7 @@ def _read(session: Session, points: Ints, first: date, last: date, direction: st
     connection: Any = session.connection().connection.driver_connection
     order = np.argsort(points, kind="stable")
     with connection.cursor(binary=True) as cursor:
-        ids, owners = cursor.execute(_METERS, (db.array_of(points.tolist()), direction)).fetchone()
+        ids, owners = cursor.execute(_METERS, (db.array_of(points), direction)).fetchone()
         meters = _ints(ids)
         places = order[np.searchsorted(points, _ints(owners), sorter=order)]
         by_id = np.argsort(meters)
@@ -119,7 +119,7 @@ def _strung(cursor: Any, ids: Ints, first: date, last: date) -> Iterator[tuple[i
     if highest - lowest < 1.2 * len(ids):  # nearly all between: a range is found faster
         these, wanted = "meter_id BETWEEN %s AND %s", (lowest, highest)
     else:
-        these, wanted = "meter_id = ANY(%s::bigint[])", (db.array_of(ids.tolist()),)  # type: ignore[assignment]
+        these, wanted = "meter_id = ANY(%s::bigint[])", (db.array_of(ids),)  # type: ignore[assignment]
     # not prepared: a plan for any range would take the days one by one, and not page by page
     cursor.execute(_DAYS.format(these, ""), (first, *wanted, first, last), prepare=False)
     for on, least, most, of, wh, codes in cursor.fetchall():

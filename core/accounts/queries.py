@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any, NamedTuple
 
-from sqlalchemy import and_, func, or_, select, text
+from sqlalchemy import and_, func, or_, select
 from sqlalchemy.orm import Session
 
 from core import crypto, db, errors
@@ -75,26 +75,6 @@ class Agreement:
 
 
 @dataclass(frozen=True)
-class Alike:
-    """Agreements that are alike in everything a bill run sorts them by; `ids`, `account_ids` and `service_point_ids`
-    are big-endian int64, in one order, which may be any.
-
-    `starts_on` and `ends_on` are cut to the period that was asked about: before it is its first day, after it None.
-    """
-
-    timezone: str
-    jurisdiction: str
-    customer_kind: str
-    city: str
-    bill_cycle_day: int
-    starts_on: date
-    ends_on: date | None
-    ids: bytes
-    account_ids: bytes
-    service_point_ids: bytes
-
-
-@dataclass(frozen=True)
 class ContactPoint:
     id: int
     customer_id: int
@@ -131,38 +111,6 @@ class Pending:
 
 
 MAX_ATTEMPTS = 5
-
-_ALIKE = """
-    SELECT timezone, jurisdiction, kind, city, bill_cycle_day, starts_on, ends_on,
-           string_agg(int8send(id), ''::bytea), string_agg(int8send(account_id), ''::bytea),
-           string_agg(int8send(service_point_id), ''::bytea)
-      FROM (SELECT p.timezone, a.jurisdiction, c.kind, p.city, a.bill_cycle_day,
-                   greatest(g.starts_on, :first) AS starts_on,
-                   CASE WHEN g.ends_on <= :last THEN g.ends_on END AS ends_on, g.id, g.account_id, g.service_point_id
-              FROM service_agreement g {}
-             WHERE g.starts_on < :last AND (g.ends_on IS NULL OR g.ends_on > greatest(g.starts_on, :first)){}) AS g
-     GROUP BY 1, 2, 3, 4, 5, 6, 7
-     ORDER BY 1, 2, 3, 4, 5, 6, 7
-"""
-_ALIKE_WHOLE = """
-              JOIN account a ON a.id = g.account_id
-              JOIN customer c ON c.id = a.customer_id
-              JOIN service_point s ON s.id = g.service_point_id
-              JOIN premise p ON p.id = s.premise_id
-"""
-# for some thousand agreements of a million: what belongs to each is looked up, never the whole of a table read
-_ALIKE_FEW = """
-              CROSS JOIN LATERAL (SELECT * FROM account a WHERE a.id = g.account_id OFFSET 0) AS a
-              CROSS JOIN LATERAL (SELECT kind FROM customer c WHERE c.id = a.customer_id OFFSET 0) AS c
-              CROSS JOIN LATERAL (SELECT premise_id FROM service_point s WHERE s.id = g.service_point_id OFFSET 0) AS s
-              CROSS JOIN LATERAL (SELECT timezone, city FROM premise p WHERE p.id = s.premise_id OFFSET 0) AS p
-"""
-# only what is asked for stands in the statement: a plan made for any parameters must still find a few in a million
-_ALIKE_ONLY = {
-    "ids": " AND g.id = ANY(CAST(:ids AS bigint[]))",
-    "account_ids": " AND g.account_id = ANY(CAST(:account_ids AS bigint[]))",
-    "cycle_day": " AND a.bill_cycle_day = :cycle_day",
-}
 
 _CONTACT_KIND = {"SMS": "PHONE", "WHATSAPP": "PHONE", "VOICE": "PHONE", "EMAIL": "EMAIL"}
 # what a customer agreed to by being a customer; the rest needs a yes of their own
@@ -324,27 +272,6 @@ def list_ended(session: Session, *, since: date, until: date) -> tuple[Agreement
         agreement.ends_on >= since, agreement.ends_on <= until, agreement.ends_on > agreement.starts_on
     )
     return tuple(Agreement(*row) for row in session.execute(query.order_by(agreement.id)))
-
-
-def list_alike(
-    session: Session,
-    *,
-    period: Days,
-    agreement_ids: Sequence[int] | None = None,
-    account_ids: Sequence[int] | None = None,
-    cycle_day: int | None = None,
-) -> tuple[Alike, ...]:
-    """This will list the agreements alive on any day of a period, sorted into those that are alike: for millions."""
-    asked = {
-        "ids": None if agreement_ids is None else db.array_of(agreement_ids),
-        "account_ids": None if account_ids is None else db.array_of(account_ids),
-        "cycle_day": cycle_day,
-    }
-    given = {name: value for name, value in asked.items() if value is not None}
-    joined = _ALIKE_WHOLE if agreement_ids is None and account_ids is None else _ALIKE_FEW
-    statement = text(_ALIKE.format(joined, "".join(_ALIKE_ONLY[name] for name in given)))
-    rows = session.execute(statement, {"first": period.starts_on, "last": period.ends_on, **given})
-    return tuple(Alike(*row) for row in rows)
 
 
 def list_account_facts(session: Session, *, account_ids: Sequence[int]) -> dict[int, tuple[int, str]]:

@@ -69,7 +69,7 @@ def test_what_is_not_billed_or_is_disputed_keeps_its_reads(
     row = session.execute(text("SELECT id, account_id FROM service_agreement")).one()
     line = rating.Line("energy", "", Decimal("0.001"), "kWh", Decimal(10), 1, "energy")
     bill = billing_models.BillRow(
-        number="2604-1", form_id=forms.keep(session, [[line]])[0], quantities=[1000], amounts=[1],
+        id=900_001, number="2604-0900001", form_id=forms.keep(session, [[line]])[0], quantities=[1000], amounts=[1],
         account_id=row.account_id, agreement_id=row.id, starts_on=date(2018, 3, 11),
         ends_on=date(2018, 4, 11), tariff_code="T", status="ISSUED", issued_on=date(2018, 4, 13),
         due_on=date(2018, 5, 3), total_cents=1, wh=1, input_hash=b"x", rated_at=NOW,
