@@ -4,13 +4,15 @@
 import os
 import random
 import signal
+import subprocess
 import time
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import pytest
 from sqlalchemy import Engine, text
 
-from billing import issuing
+from billing import crew, issuing
 from billing import operations as billing
 from core import db
 from tests.load import bench_bill
@@ -149,4 +151,22 @@ def test_processes_share_the_chunks_of_a_run(book, in_peace, release):
     issued = billing.issue_bills(hub, run_id=report.run_id, now=bench_bill.NOW, processes=2)
     assert issued == (0 if release else report.billed)
     assert books(book) == in_peace
+    forget(book)
+
+
+def test_hands_called_for_a_cycle_with_nothing_to_bill_go_home(book, monkeypatch):
+    came: list[subprocess.Popen[bytes]] = []
+
+    class Hand(subprocess.Popen):  # type: ignore[type-arg]
+        def __init__(self, *args: Any, **kwargs: Any) -> None:
+            super().__init__(*args, **kwargs)
+            came.append(self)
+
+    monkeypatch.setattr(crew.subprocess, "Popen", Hand)
+    report = billing.run_bills(
+        bench_bill.make_hub_of(book), period_end_on=bench_bill.LAST, now=bench_bill.NOW, chunk_size=8, cycle_day=2,
+        processes=2,
+    )  # fmt: skip
+    assert report.agreements == 0
+    assert [hand.returncode for hand in came] == [0, 0]
     forget(book)
