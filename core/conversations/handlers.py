@@ -8,7 +8,7 @@ from sqlalchemy.orm import Session
 from core import crypto, errors, log, ports, wording
 from core.accounts import operations as accounts_operations
 from core.accounts import queries as accounts
-from core.conversations import callbacks, handoffs, proof, queries, sending, turns
+from core.conversations import callbacks, delivery, handoffs, proof, queries, sending, turns
 from core.conversations.house import MEDIA, house
 from core.hub import Hub
 from core.outbox import Fact
@@ -89,7 +89,7 @@ def deliver_message(hub: Hub, fact: Fact) -> None:
                 return
             raise
     with hub.transaction() as session:
-        sending.mark_sent(
+        delivery.mark_sent(
             session, message_id=message_id, external_id=sent.external_id, status=sent.status, now=hub.now()
         )
     if outbound.channel == "WEB":
@@ -267,10 +267,10 @@ def _prepare(hub: Hub, message_id: int) -> ports.Outbound | None:
         talk = queries.get_conversation(session, conversation_id=message.conversation_id, now=now)
         purpose = message.purpose
         if not _consented(talk, purpose, session):
-            sending.mark_unsent(session, message_id=message_id, status="SUPPRESSED", error_code=None, now=now)
+            delivery.mark_unsent(session, message_id=message_id, status="SUPPRESSED", error_code=None, now=now)
             return None
         if not talk.window_open and message.kind not in hub.settings.whatsapp_templates:
-            sending.mark_unsent(
+            delivery.mark_unsent(
                 session, message_id=message_id, status="FAILED", error_code="whatsapp.window_closed", now=now
             )
             return None
@@ -320,7 +320,7 @@ def _opened(message: queries.Message, locale: str, settings: Settings) -> tuple[
 
 def _unsent(hub: Hub, message_id: int, status: str, code: str | None) -> None:
     with hub.transaction() as session:
-        sending.mark_unsent(session, message_id=message_id, status=status, error_code=code, now=hub.now())
+        delivery.mark_unsent(session, message_id=message_id, status=status, error_code=code, now=hub.now())
 
 
 def _since(hub: Hub, taken: turns.Taken) -> timedelta:

@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 
 from core import outbox, periods, wording
 from core.accounts import queries as accounts
-from core.conversations import sending
+from core.conversations import delivery, sending
 from core.conversations.house import house
 from core.fieldwork import queries as fieldwork
 from core.hub import Hub
@@ -241,7 +241,7 @@ def notify_arrangement(hub: Hub, fact: outbox.Fact) -> None:
 
 def retell(hub: Hub, fact: outbox.Fact) -> None:
     """This will try another channel, once, for a notice that the vendor could not deliver. For ``message.status``."""
-    if fact.payload.get("status") not in sending.NOT_ARRIVED or _old(hub, fact):
+    if fact.payload.get("status") not in delivery.NOT_ARRIVED or _old(hub, fact):
         return
     with hub.transaction() as session:
         sending.notify_elsewhere(

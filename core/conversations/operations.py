@@ -1,5 +1,8 @@
 """Everything that may be done to a conversation, by one name. The work stands in the modules beside this one."""
 
+from core.conversations.delivery import mark_sent as mark_sent
+from core.conversations.delivery import mark_unsent as mark_unsent
+from core.conversations.delivery import record_delivery_status as record_delivery_status
 from core.conversations.handoffs import accept_handoff as accept_handoff
 from core.conversations.handoffs import close_handoff as close_handoff
 from core.conversations.handoffs import list_overdue as list_overdue
@@ -19,8 +22,5 @@ from core.conversations.receiving import Inbound as Inbound
 from core.conversations.receiving import Received as Received
 from core.conversations.receiving import receive_message as receive_message
 from core.conversations.receiving import resolve_choice as resolve_choice
-from core.conversations.sending import mark_sent as mark_sent
-from core.conversations.sending import mark_unsent as mark_unsent
 from core.conversations.sending import notify_customer as notify_customer
-from core.conversations.sending import record_delivery_status as record_delivery_status
 from core.conversations.sending import send_replies as send_replies

@@ -6,7 +6,7 @@ import pytest
 
 from core import errors, outbox, ports
 from core.accounts import operations as accounts
-from core.conversations import queries, sending
+from core.conversations import delivery, queries, sending
 from tests.integration.conversations.conftest import EMAIL, PHONE, World
 
 
@@ -90,7 +90,7 @@ def test_a_late_word_on_whatsapp_needs_a_template(world: World) -> None:
 def test_reports_go_by_rank_and_early_ones_wait(world: World) -> None:
     def report(external_id: str, status: str) -> bool:
         with world.hub.transaction() as session:
-            return sending.record_delivery_status(
+            return delivery.record_delivery_status(
                 session, channel="SMS", external_id=external_id, status=status, error_code=None, at=world.hub.now()
             )
 
@@ -100,7 +100,7 @@ def test_reports_go_by_rank_and_early_ones_wait(world: World) -> None:
     assert report("SMS-1", "SENT") is False and report("SMS-1", "FAILED") is False
     assert report("SMS-1", "READ") is True
     with world.hub.transaction() as session, pytest.raises(errors.Invalid):
-        sending.record_delivery_status(
+        delivery.record_delivery_status(
             session, channel="SMS", external_id="SMS-1", status="EATEN", error_code=None, at=world.hub.now()
         )
 

@@ -9,7 +9,7 @@ import pytest
 from core import outbox
 from core.accounts import operations as accounts
 from core.accounts import queries as account_queries
-from core.conversations import proof, sending
+from core.conversations import delivery, proof, sending
 from core.conversations.house import house
 from core.fieldwork import operations as fieldwork
 from core.fieldwork import queries as visits
@@ -145,7 +145,7 @@ def test_a_notice_that_did_not_arrive_goes_another_way_once(town: World) -> None
     for channel, code in (("SMS", "30003"), ("SMS", "30003"), ("EMAIL", "bounce")):
         external = f"{channel}-1"
         with town.hub.transaction() as session:
-            sending.record_delivery_status(
+            delivery.record_delivery_status(
                 session, channel=channel, external_id=external, status="UNDELIVERED", error_code=code,
                 at=town.hub.now(),
             )  # fmt: skip
