@@ -1,27 +1,16 @@
-"""Changes to outages. Whoever changes one holds its feeder's row first: calls of a storm queue up by feeder.
-
-Grouping, as a control room does it by hand: the first call of a transformer opens an outage that holds that premise;
-the second premise makes it the whole transformer's; calls from three transformers of one feeder within 15 minutes make
-it the feeder's. "Still out" after restoration opens a new outage of the transformer, with the old one as its parent.
-"""
+"""Changes to outages. Whoever changes one holds its feeder's row first: calls of a storm queue up by feeder."""
 
 from collections.abc import Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 from decimal import Decimal
 
-from sqlalchemy import func, select
+from sqlalchemy import ColumnElement, func, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
-from core import errors, outbox
+from core import errors
 from core.accounts import places
-from core.outages import models, queries, reliability
-
-LIFT_WITHIN = timedelta(minutes=15)
-LIFT_AT = 3  # transformers
-STILL_OUT_WITHIN = timedelta(hours=24)
-_HAZARD_PRIORITY = 1000
-_CHANGEABLE = ("REPORTED", "CONFIRMED", "CREW_ASSIGNED")
+from core.outages import grouping, models, queries, reliability, telling
 
 
 def add_feeder(session: Session, *, code: str, name: str, substation: str, postcodes: Sequence[str]) -> int:
@@ -80,25 +69,25 @@ def report_outage(
     _lock_feeder(session, transformer.feeder_id)
     outage = queries.find_open_row(session, service_point_id=place.service_point_id)
     if outage is None:
-        outage = _open_for(session, transformer, place.service_point_id, now, source="REPORT")
-        _hold(session, outage, [place.service_point_id], now)
-        _announce(session, outage, now)
+        outage = grouping.open_for(session, transformer, place.service_point_id, now, source="REPORT")
+        grouping.hold(session, outage, [place.service_point_id], now)
+        telling.announce(session, outage, now)
     else:
         row.grouped = True
         row.duplicate = _reported(session, outage.id, place.service_point_id)
-        _hold(session, outage, [place.service_point_id], now)
+        grouping.hold(session, outage, [place.service_point_id], now)
     row.outage_id = outage.id
     session.add(row)
     session.flush()
     if row.grouped and not row.duplicate:
-        _grow(session, outage, now)
-    outage = _lift(session, outage, now)
+        grouping.grow(session, outage, now)
+    outage = grouping.lift(session, outage, now)
     if outage.announced_at is None:  # the meters knew already; a person who calls has waited long enough
-        _announce(session, outage, now)
+        telling.announce(session, outage, now)
     if hazard and not outage.hazard:
         outage.hazard = True
-        _changed(session, outage, now, note=None)
-    outage.priority = _priority(session, outage)
+        telling.change(session, outage, now, note=None)
+    outage.priority = grouping.priority(session, outage)
     session.flush()
     return _report(session, row)
 
@@ -124,13 +113,13 @@ def detect_from_last_gasp(
             transformer = session.get_one(models.TransformerRow, transformer_id)
             outage = queries.find_open_row(session, service_point_id=points[0])
             if outage is None:
-                outage = _open_for(session, transformer, points[0], at, source="LAST_GASP")
-            _hold(session, outage, points, at)
-            outage = _lift(session, outage, now)
-            outage.priority = _priority(session, outage)
+                outage = grouping.open_for(session, transformer, points[0], at, source="LAST_GASP")
+            grouping.hold(session, outage, points, at)
+            outage = grouping.lift(session, outage, now)
+            outage.priority = grouping.priority(session, outage)
             if outage.announced_at is not None:
                 outage.status = "CONFIRMED" if outage.status == "REPORTED" else outage.status
-                _changed(session, outage, now, note=None)
+                telling.change(session, outage, now, note=None)
             touched.add(outage.id)
     alive = {row.id for row in _rows(session, touched) if row.status != "MERGED"}
     return tuple(queries.get_outage(session, outage_id=outage_id) for outage_id in sorted(alive))
@@ -142,7 +131,7 @@ def announce_silent(session: Session, *, now: datetime) -> int:
         select(models.OutageRow)
         .where(
             models.OutageRow.announced_at.is_(None),
-            models.OutageRow.status.in_(_CHANGEABLE),
+            models.OutageRow.status.in_(grouping.CHANGEABLE),
             models.OutageRow.started_at < now - reliability.MOMENTARY,
         )
         .order_by(models.OutageRow.id)
@@ -150,7 +139,7 @@ def announce_silent(session: Session, *, now: datetime) -> int:
     ).all()
     for row in rows:
         row.status = "CONFIRMED" if row.status == "REPORTED" else row.status
-        _announce(session, row, now)
+        telling.announce(session, row, now)
     return len(rows)
 
 
@@ -169,7 +158,7 @@ def open_outage(
     _lock_feeder(session, feeder_id)
     open_here = session.scalars(
         select(models.OutageRow).where(
-            models.OutageRow.status.in_(_CHANGEABLE),
+            models.OutageRow.status.in_(grouping.CHANGEABLE),
             models.OutageRow.feeder_id == feeder_id,
             models.OutageRow.transformer_id == transformer_id
             if transformer_id is not None
@@ -178,7 +167,7 @@ def open_outage(
     ).one_or_none()
     if open_here is not None:
         raise errors.Refused("outage.open_already", number=open_here.number)
-    row = _new(
+    row = grouping.new(
         session,
         feeder_id=feeder_id,
         transformer_id=transformer_id,
@@ -190,10 +179,10 @@ def open_outage(
         estimated_restoration_at=estimated_restoration_at,
     )
     if transformer_id is None:
-        _merge_feeder(session, row, now)
-    _hold(session, row, _points_of(session, row), row.started_at)
-    row.priority = _priority(session, row)
-    _announce(session, row, now)
+        grouping.merge_feeder(session, row, now)
+    grouping.hold(session, row, grouping.points_of(session, row), row.started_at)
+    row.priority = grouping.priority(session, row)
+    telling.announce(session, row, now)
     return queries.get_outage(session, outage_id=row.id)
 
 
@@ -209,7 +198,7 @@ def update_outage(
 ) -> queries.Outage:
     """This will tell news of an open outage: when it should end, where the crew is, why. Nothing new, no fact."""
     row = _locked(session, outage_id)
-    if row.status not in _CHANGEABLE:
+    if row.status not in grouping.CHANGEABLE:
         raise errors.Refused("outage.closed", number=row.number)
     before = (row.estimated_restoration_at, row.crew_status, row.cause, row.status)
     if estimated_restoration_at is not None:
@@ -221,7 +210,7 @@ def update_outage(
     if row.crew_status != "UNASSIGNED":
         row.status = "CREW_ASSIGNED"
     if (row.estimated_restoration_at, row.crew_status, row.cause, row.status) != before or note:
-        _changed(session, row, now, note=note)
+        telling.change(session, row, now, note=note)
     return queries.get_outage(session, outage_id=row.id)
 
 
@@ -237,21 +226,12 @@ def restore_points(
     ).all()
     for outage_id in sorted(held):
         row = _locked(session, outage_id)
-        steps = session.scalars(
-            select(point).where(
-                point.outage_id == outage_id,
-                point.service_point_id.in_(service_point_ids),
-                point.restored_at.is_(None),
-            )
-        ).all()
-        for step in steps:
-            step.restored_at = max(at, step.started_at)
-        session.flush()
-        if queries.list_affected(session, outage_id=row.id, still=True):
-            row.priority = _priority(session, row)
-            _changed(session, row, now, note=None)
+        _give_back(session, point.outage_id == row.id, point.service_point_id.in_(service_point_ids), at=at)
+        if queries.count_affected(session, outage_id=row.id):
+            row.priority = grouping.priority(session, row)
+            telling.change(session, row, now, note=None)
         else:
-            _close(session, row, max(at, row.started_at), now)
+            telling.close(session, row, max(at, row.started_at), now)
     return tuple(queries.get_outage(session, outage_id=outage_id) for outage_id in sorted(held))
 
 
@@ -261,11 +241,9 @@ def restore_outage(session: Session, *, outage_id: int, at: datetime, now: datet
     if row.status == "RESTORED":
         return queries.get_outage(session, outage_id=row.id)
     point = models.OutageServicePointRow
-    for step in session.scalars(select(point).where(point.outage_id == row.id, point.restored_at.is_(None))).all():
-        step.restored_at = max(at, step.started_at)
-    session.flush()
+    _give_back(session, point.outage_id == row.id, at=at)
     last = session.scalar(select(func.max(point.restored_at)).where(point.outage_id == row.id))
-    _close(session, row, last or max(at, row.started_at), now)
+    telling.close(session, row, last or max(at, row.started_at), now)
     return queries.get_outage(session, outage_id=row.id)
 
 
@@ -286,163 +264,11 @@ def set_threshold(session: Session, *, year: int, threshold: reliability.Thresho
     )
 
 
-def _open_for(
-    session: Session, transformer: models.TransformerRow, service_point_id: int, at: datetime, *, source: str
-) -> models.OutageRow:
-    """A call that follows a restoration at the same premise is "still out": the new outage names the old one."""
+def _give_back(session: Session, *which: ColumnElement[bool], at: datetime) -> None:
+    """Power is back at these points at an instant, though never before it went."""
     point = models.OutageServicePointRow
-    parent = session.scalar(
-        select(point.outage_id)
-        .where(point.service_point_id == service_point_id, point.restored_at >= at - STILL_OUT_WITHIN)
-        .order_by(point.restored_at.desc())
-        .limit(1)
-    )
-    return _new(
-        session,
-        feeder_id=transformer.feeder_id,
-        transformer_id=transformer.id,
-        status="REPORTED",
-        source=source,
-        cause="UNKNOWN",
-        started_at=at,
-        updated_at=at,
-        parent_id=parent,
-    )
-
-
-def _new(session: Session, **columns: object) -> models.OutageRow:
-    row = models.OutageRow(**columns)
-    session.add(row)
-    session.flush()
-    row.number = f"OUT-{row.id:06d}"
-    session.flush()
-    return row
-
-
-def _hold(session: Session, outage: models.OutageRow, service_point_ids: Sequence[int], at: datetime) -> None:
-    """Points already in an open outage stay where they are; those given back in this one are not taken again."""
-    ordered = sorted(service_point_ids)
-    for start in range(0, len(ordered), 5_000):
-        session.execute(
-            insert(models.OutageServicePointRow)
-            .values(
-                [
-                    {"outage_id": outage.id, "service_point_id": point, "started_at": at}
-                    for point in ordered[start : start + 5_000]
-                ]
-            )
-            .on_conflict_do_nothing()
-        )
-
-
-def _grow(session: Session, outage: models.OutageRow, now: datetime) -> None:
-    """A second premise of the transformer has called: then it is the transformer, since the first call."""
-    if outage.transformer_id is None or outage.status != "REPORTED":
-        return
-    _hold(session, outage, _points_of(session, outage), outage.started_at)
-    outage.status = "CONFIRMED"
-    _changed(session, outage, now, note=None)
-
-
-def _lift(session: Session, outage: models.OutageRow, now: datetime) -> models.OutageRow:
-    """This will turn outages of three transformers within 15 minutes into one of the feeder, the eldest of them."""
-    if outage.transformer_id is None:
-        return outage
-    siblings = session.scalars(
-        select(models.OutageRow)
-        .where(
-            models.OutageRow.feeder_id == outage.feeder_id,
-            models.OutageRow.transformer_id.is_not(None),
-            models.OutageRow.parent_id.is_(None),
-            models.OutageRow.status.in_(("REPORTED", "CONFIRMED")),
-            models.OutageRow.source.in_(("REPORT", "LAST_GASP")),
-            models.OutageRow.started_at >= outage.started_at - LIFT_WITHIN,
-            models.OutageRow.started_at <= outage.started_at + LIFT_WITHIN,
-        )
-        .order_by(models.OutageRow.started_at, models.OutageRow.id)
-    ).all()
-    latest = max((row.started_at for row in siblings), default=now)
-    close = [row for row in siblings if latest - row.started_at <= LIFT_WITHIN]
-    if len(close) < LIFT_AT or _feeder_outage(session, outage.feeder_id) is not None:
-        return outage
-    eldest = close[0]
-    eldest.transformer_id = None
-    eldest.status = "CONFIRMED"
-    eldest.hazard = any(row.hazard for row in close)
-    session.flush()
-    _merge_feeder(session, eldest, now)
-    _hold(session, eldest, _points_of(session, eldest), eldest.started_at)
-    if eldest.announced_at is None and any(row.announced_at for row in close):
-        _announce(session, eldest, now)
-    elif eldest.announced_at is not None:
-        _changed(session, eldest, now, note=None)
-    return eldest
-
-
-def _merge_feeder(session: Session, into: models.OutageRow, now: datetime) -> None:
-    """Open outages of the feeder's transformers go on in the feeder's own; their points and reports go with them."""
-    others = session.scalars(
-        select(models.OutageRow)
-        .where(
-            models.OutageRow.feeder_id == into.feeder_id,
-            models.OutageRow.id != into.id,
-            models.OutageRow.status.in_(_CHANGEABLE),
-            models.OutageRow.parent_id.is_(None),
-        )
-        .order_by(models.OutageRow.id)
-    ).all()
-    point, report = models.OutageServicePointRow, models.OutageReportRow
-    for other in others:
-        for moved in session.scalars(select(point).where(point.outage_id == other.id)).all():
-            moved.outage_id = into.id
-        for told in session.scalars(select(report).where(report.outage_id == other.id)).all():
-            told.outage_id = into.id
-        other.status, other.merged_into_id, other.updated_at = "MERGED", into.id, now
-        into.hazard = into.hazard or other.hazard
-    session.flush()
-
-
-def _close(session: Session, row: models.OutageRow, at: datetime, now: datetime) -> None:
-    row.status, row.crew_status, row.restored_at, row.updated_at = "RESTORED", "DONE", at, now
-    _log(session, row, now, None)
-    session.flush()
-    if row.announced_at is None and reliability.is_sustained(row.started_at, at):
-        row.announced_at = now  # it is in the closure log, though it ended before anybody was told
-    elif row.announced_at is not None:
-        outbox.record_fact(session, "outage.restored", key=f"outage:{row.id}", payload={"outage_id": row.id}, now=now)
-    planned = session.scalars(
-        select(models.PlannedOutageRow).where(models.PlannedOutageRow.outage_id == row.id)
-    ).one_or_none()
-    if planned is not None:
-        planned.status = "DONE"
-    session.flush()
-
-
-def _announce(session: Session, row: models.OutageRow, now: datetime) -> None:
-    row.announced_at, row.updated_at = now, now
-    _log(session, row, now, None)
-    session.flush()
-    outbox.record_fact(session, "outage.opened", key=f"outage:{row.id}", payload={"outage_id": row.id}, now=now)
-
-
-def _changed(session: Session, row: models.OutageRow, now: datetime, *, note: str | None) -> None:
-    row.updated_at = now
-    _log(session, row, now, note)
-    session.flush()
-    if row.announced_at is not None:
-        outbox.record_fact(session, "outage.updated", key=f"outage:{row.id}", payload={"outage_id": row.id}, now=now)
-
-
-def _log(session: Session, row: models.OutageRow, now: datetime, note: str | None) -> None:
-    session.add(
-        models.OutageUpdateRow(
-            outage_id=row.id,
-            status=row.status,
-            crew_status=row.crew_status,
-            estimated_restoration_at=row.estimated_restoration_at,
-            note=note,
-            at=now,
-        )
+    session.execute(
+        update(point).where(*which, point.restored_at.is_(None)).values(restored_at=func.greatest(at, point.started_at))
     )
 
 
@@ -460,34 +286,11 @@ def _reported(session: Session, outage_id: int, service_point_id: int) -> bool:
     )
 
 
-def _priority(session: Session, row: models.OutageRow) -> int:
-    return len(queries.list_affected(session, outage_id=row.id, still=True)) + _HAZARD_PRIORITY * row.hazard
-
-
-def _points_of(session: Session, row: models.OutageRow) -> list[int]:
-    if row.transformer_id is not None:
-        below = [row.transformer_id]
-    else:
-        transformer = models.TransformerRow
-        below = list(session.scalars(select(transformer.id).where(transformer.feeder_id == row.feeder_id)))
-    return [place.service_point_id for place in places.list_places(session, transformer_ids=below)]
-
-
 def _place(session: Session, service_point_id: int) -> places.Place:
     found = places.list_places(session, service_point_ids=[service_point_id])
     if not found:
         raise errors.NotFound("service_point.unknown")
     return found[0]
-
-
-def _feeder_outage(session: Session, feeder_id: int) -> models.OutageRow | None:
-    return session.scalars(
-        select(models.OutageRow).where(
-            models.OutageRow.feeder_id == feeder_id,
-            models.OutageRow.transformer_id.is_(None),
-            models.OutageRow.status.in_(_CHANGEABLE),
-        )
-    ).one_or_none()
 
 
 def _rows(session: Session, ids: set[int]) -> Sequence[models.OutageRow]:

@@ -291,6 +291,12 @@ def list_affected(session: Session, *, outage_id: int, still: bool = False) -> t
     return tuple(session.scalars(query))
 
 
+def count_affected(session: Session, *, outage_id: int) -> int:
+    """This will count the service points an outage still holds."""
+    row = models.OutageServicePointRow
+    return session.scalar(select(func.count()).where(row.outage_id == outage_id, row.restored_at.is_(None))) or 0
+
+
 def list_interruptions(
     session: Session, *, starts_at: datetime, ends_at: datetime, service_point_id: int | None = None
 ) -> tuple[Interruption, ...]:
