@@ -201,12 +201,16 @@ def say_pay_link(ask: frame.Ask, account: accounts.Account, amount: Decimal | No
     url = f"{ask.link_base}{link.path}"
     told = {"amount": link.amount, "link": url, "expires_at": link.expires_at}
     texted = None
+    payable = None
     if ask.speaker.channel == "VOICE":
+        # what the call may take a card for: the hub knows the link's account and amount by it
+        payable = link.token if ask.hub.settings.voice_pay_connector else None
         texted = text_instead(ask, account.customer_id, "billing.pay_link_text", told)
     ask.say(
         "billing.pay_link",
         choices=menu.wishes("payment_plan", "set_up_autopay") if not balance.autopay else (),
         **told,
+        payable=payable,
         texted=texted is not None,
         autopay=balance.autopay,
         autopay_on=balance.due_on if balance.autopay else None,

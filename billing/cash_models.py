@@ -1,4 +1,5 @@
-"""Rows of the cashier's desk: credits, deposits, refunds, chargebacks, mandates, transfers, closed months."""
+"""Rows of the cashier's desk: credits, deposits, refunds, chargebacks, mandates, payments by phone, transfers, closed
+months."""
 
 from datetime import date, datetime
 from typing import Any
@@ -127,6 +128,38 @@ class MandateRow(db.Base):
     accepted_how: Mapped[str]
     notice_days: Mapped[int]
     revoked_at: Mapped[datetime | None]
+
+
+class PhonePaymentRow(db.Base):
+    """One try to pay a link in a call. The amount is the link's, fixed here before the card is asked for.
+
+    ASKING: the caller types the card at the carrier. CHARGING: its token came, and the charge is owed under this row's
+    key. PAID: the gateway took it; how the money stands since is the payment's own row.
+    """
+
+    __tablename__ = "phone_payment"
+    __table_args__ = (
+        UniqueConstraint("call_id", "attempt"),
+        CheckConstraint("status IN ('ASKING', 'CHARGING', 'PAID', 'FAILED')", name="status"),
+        CheckConstraint("amount_cents > 0", name="amount"),
+        CheckConstraint("(status = 'CHARGING') = (card_token IS NOT NULL)", name="card_token"),
+        CheckConstraint("(status = 'FAILED') = (failure_code IS NOT NULL)", name="failure_code"),
+        Index(None, "account_id", "begun_at"),
+    )
+
+    id: Mapped[int] = db.primary_key()
+    call_id: Mapped[str]  # the carrier's name for the call
+    attempt: Mapped[int]
+    link_id: Mapped[int] = mapped_column(ForeignKey("payment_link.id"), index=True)
+    account_id: Mapped[int] = mapped_column(ForeignKey("account.id"))
+    conversation_id: Mapped[int] = mapped_column(ForeignKey("conversation.id"))
+    amount_cents: Mapped[int]
+    status: Mapped[str] = mapped_column(default="ASKING")
+    card_token: Mapped[str | None]  # good for one charge, forgotten with it
+    failure_code: Mapped[str | None]
+    begun_at: Mapped[datetime]
+    unsure_at: Mapped[datetime | None]  # since then the caller knows that we do not know
+    ended_at: Mapped[datetime | None]
 
 
 class TransferRow(db.Base):

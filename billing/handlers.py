@@ -3,7 +3,7 @@ whose reads have changed are looked at again."""
 
 from datetime import date
 
-from billing import models, refunds, rerating
+from billing import by_phone, models, refunds, rerating
 from core import errors, http, log, outbox
 from core.hub import Hub
 
@@ -13,6 +13,11 @@ logger = log.get(__name__)
 def send_refund(hub: Hub, fact: outbox.Fact) -> None:
     """This will send a refund that a second person agreed to. For ``refund.approved``."""
     refunds.send_refund(hub, refund_id=int(fact.payload["refund_id"]))
+
+
+def charge_phone_payment(hub: Hub, fact: outbox.Fact) -> None:
+    """This will charge the card that a caller typed in at the carrier. For ``phone_payment.owed``."""
+    by_phone.charge(hub, phone_payment_id=int(fact.payload["phone_payment_id"]))
 
 
 def forget_method(hub: Hub, fact: outbox.Fact) -> None:

@@ -9,6 +9,10 @@ from billing.arrangements import (
     propose_arrangement,
 )
 from billing.budgets import leave_budget, open_budget, preview_budget
+from billing.by_phone import begin as begin_phone_payment
+from billing.by_phone import fail as fail_phone_payment
+from billing.by_phone import take_card as take_phone_card
+from billing.by_phone import tell_unsure as tell_phone_payment_unsure
 from billing.changes import cancel_switch, close_dispute, open_dispute, set_autopay, switch_tariff
 from billing.corrections import bill_outstanding, rebill, uphold
 from billing.credits import give_credit, waive_charge, write_off
@@ -39,6 +43,7 @@ __all__ = [
     "accept_correction",
     "assign_tariff",
     "begin_checkout",
+    "begin_phone_payment",
     "bill_outstanding",
     "cancel_bill",
     "cancel_switch",
@@ -47,6 +52,7 @@ __all__ = [
     "complete_disconnection",
     "complete_reconnection",
     "decide_refund",
+    "fail_phone_payment",
     "give_credit",
     "issue_bill",
     "issue_bills",
@@ -81,6 +87,8 @@ __all__ = [
     "set_autopay",
     "settle_gateway_event",
     "switch_tariff",
+    "take_phone_card",
+    "tell_phone_payment_unsure",
     "uphold",
     "waive_charge",
     "write_off",

@@ -2,6 +2,7 @@
 
 from billing.books import account_statement, trial_balance
 from billing.budgets import Budget, BudgetOffer, find_budget
+from billing.by_phone import find as find_phone_payment
 from billing.changes import switch_dates, undo_until
 from billing.corrections import Preview, Rebill, preview_bill
 from billing.disconnection import Block, Notice, Verdict, list_notices, may_disconnect, reconnects_by
@@ -54,6 +55,7 @@ from billing.views import (
     Option,
     Payment,
     PaymentLink,
+    PhonePayment,
     PlanPart,
     PrepayStatus,
     Running,
@@ -89,6 +91,7 @@ __all__ = [
     "Option",
     "Payment",
     "PaymentLink",
+    "PhonePayment",
     "PlanPart",
     "PrepayStatus",
     "Preview",
@@ -113,6 +116,7 @@ __all__ = [
     "explain_bill",
     "find_bill_by_number",
     "find_budget",
+    "find_phone_payment",
     "forecast_bill",
     "get_arrangement",
     "get_balance",

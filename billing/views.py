@@ -206,6 +206,17 @@ class PaymentLink:
 
 
 @dataclass(frozen=True)
+class PhonePayment:
+    """One try to pay in a call: ASKING for the card, CHARGING it, PAID or FAILED."""
+
+    id: int
+    attempt: int
+    amount: Decimal
+    status: str
+    failure_code: str | None
+
+
+@dataclass(frozen=True)
 class SavedMethod:
     """A kept card or bank account: whether bills are paid with it, and of a bank account when its holder agreed."""
 

@@ -260,6 +260,13 @@ class PaymentGateway(Protocol):
         """This will charge a saved card or bank account, off session."""
         ...
 
+    def charge_token(self, *, token: str, amount: Decimal, currency: str, reference: str, key: str) -> GatewayCharge:
+        """This will charge a card once by the token somebody else took it under. Refused: nothing was or will be taken.
+
+        ProviderError: it may have been taken; asked again under the same key it is the same charge.
+        """
+        ...
+
     def refund(self, *, external_id: str, amount: Decimal, key: str) -> str:
         """This will give money back and return the refund's id."""
         ...

@@ -43,6 +43,7 @@ class Settings(BaseModel):
     whatsapp_from: str = "whatsapp:+15550100300"
     voice_from: str = "+15550100400"
     voice_transfer_to: str = "+15550100500"
+    voice_pay_connector: str = ""  # the Pay connector by which callers pay by keypad; empty: by a link they are sent
     whatsapp_templates: dict[str, str] = {}
 
     # SendGrid

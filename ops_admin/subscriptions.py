@@ -55,6 +55,7 @@ SUBSCRIPTIONS: Mapping[str, tuple[Subscriber, ...]] = {
     "payment.failed": (_notify_payment,),
     "payment.refunded": (_notify_payment,),
     "payment.returned": (_notify_payment,),
+    "phone_payment.owed": (_of(billing.charge_phone_payment, "turns"),),
     "refund.approved": (_of(billing.send_refund),),
     "method.removed": (_of(billing.forget_method),),
     "autopay.paused": (_of(notices.notify_autopay_paused),),

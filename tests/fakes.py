@@ -149,6 +149,7 @@ class FakeGateway:
     charges: dict[str, Mapping[str, Any]] = field(default_factory=dict)
     refunds: dict[str, Decimal] = field(default_factory=dict)
     refund_calls: int = 0
+    refuse: str | None = None  # what a token is refused for
     lose_answers: int = 0  # so many calls are done without our hearing of it
     answers: list[tuple[str, str | None]] = field(default_factory=list)  # what the next saved charges come to
     movements: list[ports.GatewayMovement] = field(default_factory=list)
@@ -175,6 +176,11 @@ class FakeGateway:
         status, failure = self._said.setdefault(key, self.answers.pop(0) if self.answers else ("SUCCEEDED", None))
         self._done()
         return ports.GatewayCharge(f"pi_{key}", status, failure)
+
+    def charge_token(self, *, key: str, **details: Any) -> ports.GatewayCharge:
+        if self.refuse:
+            raise errors.Refused(self.refuse)
+        return self.charge_saved(key=key, **details)
 
     def refund(self, *, external_id: str, amount: Decimal, key: str) -> str:
         self._up()

@@ -23,4 +23,5 @@ from core.conversations.receiving import Received as Received
 from core.conversations.receiving import receive_message as receive_message
 from core.conversations.receiving import resolve_choice as resolve_choice
 from core.conversations.sending import notify_customer as notify_customer
+from core.conversations.sending import send_once as send_once
 from core.conversations.sending import send_replies as send_replies

@@ -67,6 +67,12 @@ SAMPLES: dict[str, list[dict[str, Any]]] = {
        ("DAYS", "USAGE", "WEATHER", "RATE", "FIXED", "TAX", "EXPORT")},
     "billing.pay_link": [PAY, {**PAY, "texted": False, "autopay": True, "autopay_on": "2026-11-30", "pending": "5.00"}],
     "billing.pay_link_text": [{"amount": "132.18", "link": LINK}],
+    "billing.phone_payment_paid": [{"amount": "90.00", "status": s} for s in ("SUCCEEDED", "PROCESSING")],
+    "billing.phone_payment_failed": [
+        {"amount": "90.00", "reason": r, "payable": None}
+        for r in ("DECLINED", "CANCELLED", "TIMEOUT", "TOO_MANY_TRIES", "CONNECTOR", "USED")
+    ],
+    "billing.phone_payment_unsure": [{"amount": "90.00"}],
     "billing.nothing_to_pay": [{"credit": "3.00", "pending": "1.00"}],
     "billing.payment": [
         {"status": status, "amount": "90.00", "at": AT, "failure": None, "refunded": "10.00",

@@ -131,3 +131,48 @@ def test_only_a_fresh_signature_of_ours_opens_the_door(gateway):
 def test_what_stripe_tells_is_read_as_ours(gateway, kind, thing, said):
     found = gateway.parse_webhook(*signed(event(kind, **thing)), NOW)
     assert (found and (found.kind, found.external_id, found.amount)) == said
+
+
+def test_a_token_becomes_a_card_and_is_charged_under_keys_of_one_name(gateway):
+    def charge(token="tok_1"):
+        return gateway.charge_token(
+            token=token, amount=Decimal("130.68"), currency="USD", reference="link:7", key="phone-CA1-1"
+        )
+
+    Twin.answer = (200, {"id": "pm_1", "object": "payment_method", "status": "succeeded"})
+    assert charge().status == "SUCCEEDED"
+    (card, card_form, card_key), (path, form, key) = Twin.asked
+    assert (card, card_key) == ("/v1/payment_methods", "phone-CA1-1-card")
+    assert card_form == {"type": "card", "card[token]": "tok_1"}
+    assert (path, key) == ("/v1/payment_intents", "phone-CA1-1")
+    assert form == {
+        "amount": "13068", "currency": "usd", "payment_method": "pm_1", "payment_method_types[0]": "card",
+        "confirm": "true", "error_on_requires_action": "true", "metadata[reference]": "link:7",
+    }  # fmt: skip
+    assert charge("pm_9").status == "SUCCEEDED"  # a connector may give the method itself
+    assert Twin.asked[-1][1]["payment_method"] == "pm_9" and len(Twin.asked) == 3
+    with pytest.raises(errors.Invalid):
+        gateway.charge_token(token="tok_1", amount=Decimal("1.005"), currency="USD", reference="x", key="k")
+    assert len(Twin.asked) == 3
+
+
+@pytest.mark.parametrize(
+    ("status", "error", "code"),
+    [
+        (402, {"type": "card_error", "code": "incorrect_cvc", "message": "no"}, "payment.declined"),
+        (400, {"type": "invalid_request_error", "code": "token_already_used", "message": "no"}, "payment.refused"),
+    ],
+)
+def test_a_token_that_cannot_be_charged_is_refused_for_good(gateway, status, error, code):
+    Twin.answer = (status, {"error": error})
+    with pytest.raises(errors.Refused) as refused:
+        gateway.charge_token(token="tok_1", amount=Decimal("10"), currency="USD", reference="link:7", key="k")
+    assert refused.value.code == code
+    assert len(Twin.asked) == 1  # nothing was charged
+
+
+def test_a_charge_whose_outcome_is_unknown_is_for_later(gateway):
+    Twin.answer = (500, {"error": {"message": "oops"}})
+    with pytest.raises(errors.ProviderError) as failed:
+        gateway.charge_token(token="pm_1", amount=Decimal("10"), currency="USD", reference="link:7", key="k")
+    assert failed.value.retryable
