@@ -3,6 +3,7 @@
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from decimal import Decimal
 from typing import Any
 from urllib.parse import urlencode
 
@@ -16,11 +17,20 @@ from core.settings import Settings
 
 HINTS = {
     "en": "balance, bill, pay my bill, outage, power is out, usage, appointment, meter reading, agent, yes, no, "
-    "payment plan, repeat",
+    "payment plan, pay by phone, repeat",
     "es": "saldo, factura, pagar, apagón, no hay luz, consumo, cita, lectura del medidor, agente, sí, no, "
-    "plan de pago, repetir",
+    "plan de pago, pagar por teléfono, repetir",
 }
+PAY_LANGUAGES = {"en": "en-US", "es": "es-MX"}  # of the languages that <Pay> knows
+_PAY_STEPS = (
+    ("payment-card-number", "channels.voice_pay_number"),
+    ("expiration-date", "channels.voice_pay_expiry"),
+    ("postal-code", "channels.voice_pay_postcode"),
+    ("security-code", "channels.voice_pay_security"),
+)
 _FAREWELLS = frozenset({"talk.goodbye"})
+_OFFERS = frozenset({"billing.pay_link", "billing.phone_payment_failed"})
+_MOST_CHOICES_BESIDE = 7  # of an offer to pay: its own key is 8
 _ASKING = frozenset({"ask", "confirm", "verify", "forms"})  # words of a kind that is a question
 _NOT_ASKING = frozenset({"verify.locked", "verify.already", "forms.nothing_changed"})
 
@@ -34,6 +44,7 @@ class Spoken:
     labels: tuple[str, ...] = ()
     kind: str | None = None
     data: Mapping[str, Any] = field(default_factory=dict)
+    seq: int = 0
 
 
 @dataclass(frozen=True)
@@ -47,6 +58,7 @@ class Place:
     after: int = 0  # the sequence number after which the last answer stands
     question: int = 0  # 0 none open, -1 one that is answered in words or digits, n one of the numbers up to n
     tries: int = 0
+    attempt: int = 0  # which try to pay by keypad; its amount never travels
 
     def url(self, step: str) -> str:
         """This will give the path of a step with this place in its query."""
@@ -55,6 +67,8 @@ class Place:
             query["c"] = self.conversation_id
         if self.tries:
             query["t"] = self.tries
+        if self.attempt:
+            query["p"] = self.attempt
         return f"/hooks/twilio/voice/{step}?{urlencode(query)}"
 
 
@@ -74,6 +88,7 @@ def read_place(query: Mapping[str, str], settings: Settings) -> Place:
         after=number("a", 0, 10**9, 0),
         question=number("q", -1, 30, 0),
         tries=number("t", 0, 30, 0),
+        attempt=number("p", 0, 999, 0),
     )
 
 
@@ -87,6 +102,12 @@ def question_of(spoken: Sequence[Spoken]) -> int:
     kind = last.kind or ""
     asks = kind not in _NOT_ASKING and not _ASKING.isdisjoint(re.split(r"[._]", kind))
     return -1 if asks or last.data.get("expects") else 0
+
+
+def offer_of(spoken: Sequence[Spoken]) -> Spoken | None:
+    """This will give the newest of what was said that offers to pay something, if it still can be paid."""
+    newest = next((one for one in reversed(spoken) if one.kind in _OFFERS), None)
+    return newest if newest is not None and newest.data.get("payable") else None
 
 
 def is_farewell(spoken: Sequence[Spoken]) -> bool:
@@ -125,9 +146,50 @@ class Call:
             gather.append(self._spoken(one, place.locale))
             for number, label in zip(numbering.numbers(one.labels), one.labels, strict=True):
                 self._say(gather, "channels.voice_choice", place.locale, number=number, label=label)
+        if self.offers(spoken, question):
+            self._say(gather, "channels.voice_pay_offer", place.locale)
         if question == 0:
             self._say(gather, "channels.voice_anything_else", place.locale)
         return self._closed(gather)
+
+    def offers(self, spoken: Sequence[Spoken], question: int) -> bool:
+        """This will say whether what was said can be paid by keypad, and the key for it is free."""
+        return (
+            bool(self._settings.voice_pay_connector)
+            and 0 <= question <= _MOST_CHOICES_BESIDE
+            and offer_of(spoken) is not None
+        )
+
+    def pay(self, amount: Decimal, place: Place) -> str:
+        """This will let Twilio ask for a card by keypad and hand it to the card processor; we get a token for it."""
+        response = VoiceResponse()
+        self._say(response, "channels.voice_pay_intro", place.locale, amount=str(amount))
+        action = place.url("paid")
+        pay = response.pay(
+            input="dtmf",
+            action=action,
+            status_callback="/hooks/twilio/voice/pay-status",
+            payment_connector=self._settings.voice_pay_connector,
+            payment_method="credit-card",
+            token_type="one-time",  # noqa: S106 - Twilio's word for a token that is good for one charge
+            charge_amount="0",  # nothing is charged there: the hub charges what it said
+            currency=self._settings.currency.lower(),
+            language=PAY_LANGUAGES.get(place.locale, "en-US"),
+            valid_card_types="visa mastercard amex discover",
+            security_code=True,
+            postal_code=True,
+            min_postal_code_length=5,
+            timeout=8,
+            max_attempts=3,
+        )
+        for step, kind in _PAY_STEPS:
+            self._say(pay.prompt(for_=step, attempt="1"), kind, place.locale)
+            again = pay.prompt(for_=step, attempt="2 3")
+            self._say(again, "channels.voice_pay_sorry", place.locale)
+            self._say(again, kind, place.locale)
+        self._say(pay.prompt(for_="payment-processing"), "channels.voice_pay_processing", place.locale)
+        response.redirect(action, method="POST")  # where a <Pay> that ran out of tries goes on
+        return str(response)
 
     def ask_again(self, place: Place) -> str:
         """This will say that nothing was heard, and listen again."""
@@ -137,11 +199,11 @@ class Call:
             self._say(gather, "channels.voice_menu", place.locale)
         return self._closed(gather)
 
-    def wait(self, place: Place) -> str:
+    def wait(self, place: Place, step: str = "poll") -> str:
         """This will fill the time of a slow answer, and come back for it."""
         response = VoiceResponse()
         self._say(response, "channels.voice_moment" if place.tries <= 1 else "channels.voice_still", place.locale)
-        response.redirect(place.url("poll"), method="POST")
+        response.redirect(place.url(step), method="POST")
         return str(response)
 
     def transfer(self, spoken: Sequence[Spoken], place: Place, *, trouble: bool = False) -> str:

@@ -7,7 +7,7 @@ from flask import Blueprint, Response, request
 from werkzeug.exceptions import BadRequest
 
 from channels import edge, twilio_edge
-from channels.voice import answering, parse, render
+from channels.voice import answering, parse, render, till
 from core import errors, log
 from core.conversations import operations as conversations
 from core.conversations import queries as talks
@@ -20,7 +20,7 @@ _MOST_POLLS = 4
 
 
 def blueprint(hub: Hub) -> Blueprint:
-    """This will give POST /hooks/twilio/voice and its steps: turn, poll, dialled, voicemail, status."""
+    """This will give POST /hooks/twilio/voice and its steps: turn, poll, paid, paying, dialled, voicemail, status."""
     door = edge.guard(Blueprint("voice", __name__), limit=256 * edge.KILOBYTE)
     line = _Line(hub)
 
@@ -37,6 +37,20 @@ def blueprint(hub: Hub) -> Blueprint:
     def poll() -> Response:
         line.fields()
         return _twiml(line.listen(line.place()))
+
+    @door.post("/hooks/twilio/voice/paid")
+    def paid() -> Response:
+        return _twiml(line.paid(line.fields(), line.place()))
+
+    @door.post("/hooks/twilio/voice/paying")
+    def paying() -> Response:
+        return _twiml(line.paying(line.fields(), line.place()))
+
+    @door.post("/hooks/twilio/voice/pay-status")
+    def pay_status() -> Response:
+        fields = line.fields()
+        logger.info("pay_status", extra={"call": fields["CallSid"], **parse.progress_of_pay(fields)})
+        return Response(status=204)
 
     @door.post("/hooks/twilio/voice/dialled")
     def dialled() -> Response:
@@ -76,6 +90,7 @@ class _Line:
         self.hub = hub
         self.call = render.Call(hub.settings)
         self._answering = answering.Answering(hub)
+        self._till = till.Till(hub, self.call)
 
     def fields(self) -> dict[str, str]:
         """This will give the form of a request Twilio signed."""
@@ -99,19 +114,22 @@ class _Line:
         place = replace(place, silence=0)
         if digits == parse.REPEAT:
             return self._repeat(place)
+        if digits == parse.PAY_NOW or (not digits and parse.wants_to_pay_now(speech)):
+            spoken = self._offered(place)
+            if spoken:
+                return self._pay(fields, spoken, place)
         if digits == parse.LANGUAGE and 0 <= place.question < 9:
             return self._other_language(place)
         is_menu = len(digits) == 1 and (place.question == 0 or (digits == "0" and place.question > 0))
         payload = parse.MENU.get(digits) if is_menu else None
         if is_menu and payload is None:
             return self.call.ask_again(place)
+        return self._take(fields, place, text=digits.replace("*", "") or speech, payload=payload)
+
+    def _take(self, fields: Mapping[str, str], place: render.Place, *, text: str, payload: str | None) -> str:
+        """This will let the assistant answer a turn."""
         inbound = parse.inbound(
-            fields,
-            turn=place.turn,
-            now=self.hub.now(),
-            locale=place.locale,
-            text=digits.replace("*", "") or speech,
-            payload=payload,
+            fields, turn=place.turn, now=self.hub.now(), locale=place.locale, text=text, payload=payload
         )
         with self.hub.transaction() as session:
             received = conversations.receive_message(
@@ -128,6 +146,41 @@ class _Line:
             if place.tries > _MOST_POLLS:
                 return self.call.transfer((), replace(place, tries=0), trouble=True)
             return self.call.wait(place)
+        return self._tell(place)
+
+    def paid(self, fields: Mapping[str, str], place: render.Place) -> str:
+        """This will take up how Twilio's asking for a card ended."""
+        self._till.settle(fields, place)
+        if parse.hung_up(fields):
+            return self.call.end(None, place)
+        return self.paying(fields, place)
+
+    def paying(self, fields: Mapping[str, str], place: render.Place) -> str:
+        """This will say what came of a charge, or fill the time until it is known."""
+        if not self._till.done(fields["CallSid"], place, last=place.tries >= _MOST_POLLS):
+            return self.call.wait(replace(place, tries=place.tries + 1), "paying")
+        return self._tell(replace(place, attempt=0))
+
+    def _pay(self, fields: Mapping[str, str], spoken: tuple[render.Spoken, ...], place: render.Place) -> str:
+        """This will let the caller pay what was just offered."""
+        try:
+            asked = self._till.begin(fields["CallSid"], spoken, place)
+        except errors.Refused as refused:
+            if refused.code != "identity.unverified":
+                raise
+            # the proof of who is calling has run out: the assistant asks for it, and offers again
+            return self._take(fields, place, text="", payload="/pay_bill")
+        return asked if isinstance(asked, str) else self._tell(asked)
+
+    def _offered(self, place: render.Place) -> tuple[render.Spoken, ...]:
+        """What was last said, if it can be paid by keypad."""
+        if place.conversation_id is None:
+            return ()
+        spoken, floor, _ = self._answer(place)
+        return spoken if floor == "BOT" and self.call.offers(spoken, place.question) else ()
+
+    def _tell(self, place: render.Place) -> str:
+        """This will say what was answered, and listen or put through."""
         spoken, floor, locale = self._answer(place)
         place = replace(place, turn=place.turn + 1, tries=0, locale=locale, question=render.question_of(spoken))
         if floor != "BOT":
@@ -172,7 +225,7 @@ class _Line:
             talk = talks.get_conversation(session, conversation_id=place.conversation_id, now=self.hub.now())
             messages = talks.list_outbound(session, conversation_id=place.conversation_id, after_seq=place.after)
         spoken = tuple(
-            render.Spoken(m.text, m.ssml, tuple(label for _, label in m.choices), m.kind, m.data)
+            render.Spoken(m.text, m.ssml, tuple(label for _, label in m.choices), m.kind, m.data, m.seq)
             for m in messages
             if m.text or m.ssml
         )
