@@ -22,6 +22,7 @@ class SandboxConfig:
     whatsapp_from: str = "whatsapp:+15550100300"
     voice_from: str = "+15550100400"
     voice_transfer_to: str = "+15550100500"
+    voice_pay_connector: str = "Sandbox"  # the one Pay connector there is; it leads to the payment twin
     whatsapp_templates: Mapping[str, str] = field(default_factory=dict)  # the hub's own: name -> ContentSid
 
     sendgrid_api_key: str = "SG.sandbox"

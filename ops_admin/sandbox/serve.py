@@ -27,6 +27,7 @@ def wsgi() -> flask.Flask:
             whatsapp_from=settings.whatsapp_from,
             voice_from=settings.voice_from,
             voice_transfer_to=settings.voice_transfer_to,
+            voice_pay_connector=settings.voice_pay_connector or SandboxConfig.voice_pay_connector,
             whatsapp_templates=settings.whatsapp_templates,
             sendgrid_api_key=settings.sendgrid_api_key,
             sendgrid_event_private_key=os.environ["SANDBOX_SENDGRID_EVENT_KEY"],

@@ -5,7 +5,7 @@ from typing import Any
 
 from flask import Blueprint, Response, jsonify, request
 
-from ops_admin.sandbox import signing, switches
+from ops_admin.sandbox import signing, stripe_tokens, switches
 from ops_admin.sandbox import stripe_money as money
 from ops_admin.sandbox.stripe_forms import StripeError, allow, decode, fingerprint, integer, need, recall, remember
 from ops_admin.sandbox.world import World, guard_loss
@@ -153,6 +153,8 @@ def _methods(world: World, post: Route, read: Route) -> None:
         need(given, "type")
         sort = given["type"]
         details = given.get(sort) or {}
+        if sort == "card" and details.get("token"):
+            return stripe_tokens.spend_token(world, str(details["token"]))
         if sort == "card":
             number = str(details.get("number") or "4242424242424242").replace(" ", "")
             return money.new_method(world, "card", number[-4:], details=given.get("billing_details"))
@@ -232,7 +234,8 @@ def _intents(world: World, post: Route, read: Route) -> None:
             raise StripeError(
                 400, "invalid_request_error", "The payment method must be attached to the customer for off-session use."
             )
-        intent = money.confirm(world, intent, method, off_session)
+        unattended = off_session or given.get("error_on_requires_action") == "true"
+        intent = money.confirm(world, intent, method, unattended)
         error = intent["last_payment_error"]
         if error:
             raise StripeError(402, "card_error", error["message"], code=error["code"],

@@ -112,9 +112,7 @@ def new_intent(world: World, amount: int, currency: str, **more: Any) -> Thing:
     return intent
 
 
-def confirm(
-    world: World, intent: Thing, method: Thing, off_session: bool = False, authenticated: bool = False
-) -> Thing:
+def confirm(world: World, intent: Thing, method: Thing, unattended: bool = False, authenticated: bool = False) -> Thing:
     """This will try to take the money, and tell how it went. A decline leaves the intent open for another try."""
     last4 = method[method["type"]]["last4"]
     intent.update(payment_method=method["id"], next_action=None, last_payment_error=None)
@@ -127,7 +125,7 @@ def confirm(
         tell(world, "charge.pending", charge)
         return intent
     if last4 in CHALLENGED and not authenticated:
-        if off_session:
+        if unattended:  # nobody is there whom the bank could ask
             error = ("authentication_required", "authentication_required",
                      "Your card was declined. This transaction requires authentication.")  # fmt: skip
             return _fail(world, intent, method, error)

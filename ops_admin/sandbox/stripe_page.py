@@ -186,7 +186,7 @@ def _guarded(world: World, session: dict[str, Any], body: str) -> Response:
 
 def _card_problem() -> str:
     number = re.sub(r"[\s-]", "", request.form.get("number", ""))
-    if not re.fullmatch(r"\d{13,19}", number) or not _luhn(number):
+    if not is_card_number(number):
         return "bad_number"
     month = re.fullmatch(r"\s*(\d{1,2})\s*/\s*(\d{2}|\d{4})\s*", request.form.get("expiry", ""))
     if not month or not 1 <= int(month.group(1)) <= 12:
@@ -199,6 +199,9 @@ def _bank_problem() -> str:
     return "" if re.fullmatch(r"\d{9}", routing) and re.fullmatch(r"\d{4,17}", account) else "bad_account"
 
 
-def _luhn(number: str) -> bool:
+def is_card_number(number: str) -> bool:
+    """This will say whether digits can be the number of a card, by their count and their check digit."""
+    if not re.fullmatch(r"[0-9]{13,19}", number):
+        return False
     doubled = [int(digit) * (2 if place % 2 else 1) for place, digit in enumerate(reversed(number))]
     return sum(value - 9 if value > 9 else value for value in doubled) % 10 == 0

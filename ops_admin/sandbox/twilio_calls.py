@@ -9,7 +9,7 @@ from xml.etree import ElementTree
 
 import requests
 
-from ops_admin.sandbox import phones, signing
+from ops_admin.sandbox import phones, signing, twilio_pay
 from ops_admin.sandbox.world import World, sid
 
 _MOST_STEPS = 60
@@ -57,6 +57,8 @@ def answer(world: World, key: str, given: Mapping[str, Any]) -> Call:
     call["says"] = []
     if given.get("hangup"):
         _say(call, "caller", "", "hangup")
+        if call["state"] == "paying":
+            _fetch(world, call, call["pay"]["action"], twilio_pay.hung_up(call))  # nobody hears the answer
         return _end(world, call)
     if call["state"] == "ringing":
         call.update(state="running", status="in-progress")
@@ -67,6 +69,8 @@ def answer(world: World, key: str, given: Mapping[str, Any]) -> Call:
         return _gathered(world, call, given)
     if call["state"] == "recording":
         return _recorded(world, call, given)
+    if call["state"] == "paying":
+        return _paying(world, call, given)
     if call["state"] == "with_agent":
         return _with_agent(world, call, given)
     if call["state"] == "queued" and given.get("agent"):
@@ -94,6 +98,7 @@ def view(call: Mapping[str, Any]) -> dict[str, Any]:
         "says": [item["text"] for item in call["says"] if item["who"] == "line"],
         "spoken": [item for item in call["says"] if item["who"] == "line"],
         "gathering": call["gather"] if call["state"] == "gathering" else None,
+        "paying": twilio_pay.view(call) if call["state"] == "paying" else None,
         "transcript": call["transcript"],
         "created": call["created"],
         "ended": call.get("ended"),
@@ -246,6 +251,9 @@ def _act(world: World, call: Call, verb: ElementTree.Element) -> bool:
         call["pending"] = dict(verb.attrib)
         _say(call, "line", "beep", how="beep")
         return True
+    if verb.tag == "Pay":
+        call["pay"] = twilio_pay.begin(verb, action=verb.get("action") or call["url"])
+        return not _pay_goes_on(world, call, twilio_pay.check(world, call))
     if verb.tag in ("Hangup", "Reject"):
         if verb.tag == "Reject":
             call["status"] = "busy" if verb.get("reason") == "busy" else "no-answer"
@@ -253,6 +261,25 @@ def _act(world: World, call: Call, verb: ElementTree.Element) -> bool:
         return True
     call["warnings"].append({"code": 12200, "message": f"{verb.tag} is not carried out by this telephone"})
     return False
+
+
+def _paying(world: World, call: Call, given: Mapping[str, Any]) -> Call:
+    keys = str(given.get("digits") or "")
+    _say(call, "caller", "•" * len(keys), how="keys" if keys else "silence")
+    goes_on = _pay_goes_on(world, call, twilio_pay.typed(world, call, keys))
+    return _run(world, call) if goes_on else _keep(world, call)
+
+
+def _pay_goes_on(world: World, call: Call, ended: Mapping[str, str] | None) -> bool:
+    """This will ask for what comes next, or tell the hub how it ended; True when the call goes on."""
+    if ended is None or ended.get("Result") == "success":
+        for text, language in twilio_pay.prompts(call):
+            _say(call, "line", text, language=language)
+    if ended is None:
+        call["state"] = "paying"
+    else:
+        _fetch(world, call, call["pay"]["action"], ended)
+    return ended is not None
 
 
 def _connect(world: World, call: Call, verb: ElementTree.Element) -> bool:

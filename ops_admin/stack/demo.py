@@ -154,6 +154,7 @@ class Stack:
             "ALLOWED_ORIGINS": json.dumps([web, sandbox]),
             "RASA_URLS": json.dumps([f"http://127.0.0.1:{self.ports[name]}" for name in home.assistants()]),
             "TWILIO_API_BASE": f"{sandbox}/twilio/api.twilio.com",
+            "VOICE_PAY_CONNECTOR": "Sandbox",
             "WHATSAPP_TEMPLATES": json.dumps(twilio_shapes.template_ids()),
             "SENDGRID_API_BASE": f"{sandbox}/sendgrid",
             "SENDGRID_EVENT_PUBLIC_KEY": home.public_half(made["sendgrid_event_private_key"]),

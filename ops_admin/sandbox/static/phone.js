@@ -48,7 +48,7 @@ function drawCall(call) {
   $("hangup").hidden = !live || call.state === "ringing";
   $("dial").hidden = live && call.state !== "ringing";
   $("dial").textContent = t(live && call.state === "ringing" ? "pick_up" : "dial");
-  $("silence").hidden = !live || !["gathering", "recording"].includes(call.state);
+  $("silence").hidden = !live || !["gathering", "recording", "paying"].includes(call.state);
   for (const node of [...$("keypad").children, $("call-text")]) node.disabled = !live || call.state === "ringing";
   const items = call ? call.transcript.map((item) => said(item)).filter(Boolean) : [el("p", { class: "empty" }, t("empty_call", { house: document.body.dataset.house }))];
   stick($("call-log"), () => $("call-log").replaceChildren(...items));
@@ -125,11 +125,13 @@ function startPhone() {
   let timer;
   for (const key of "123456789*0#")
     $("keypad").append(el("button", { type: "button", onclick: () => {
-      keys += key; $("dialled").textContent = keys;
+      const paying = town.view.call && town.view.call.paying; // a card is typed: its digits are shown nowhere
+      keys += key; $("dialled").textContent = paying ? "•".repeat(keys.length) : keys;
       clearTimeout(timer);
       const gather = town.view.call && town.view.call.gathering;
-      const full = gather && gather.num_digits && keys.length >= gather.num_digits;
-      timer = setTimeout(() => { const digits = keys; keys = ""; $("dialled").textContent = ""; callInput({ digits }); }, full || key === "#" ? 150 : 1800);
+      const wanted = paying ? paying.digits : gather && gather.num_digits;
+      const full = (wanted && keys.length >= wanted) || key === "#" || (paying && key === "*");
+      timer = setTimeout(() => { const digits = keys; keys = ""; $("dialled").textContent = ""; callInput({ digits }); }, full ? 150 : paying ? 4000 : 1800);
     } }, key));
   $("dial").addEventListener("click", (event) => {
     const call = town.view.call;
