@@ -186,7 +186,10 @@ def exempt(
 
 
 def summary(plan: rating.Plan, on: date) -> dict[str, Any]:
-    """This will give a plan's prices for showing, as strings: per kWh with the riders of the day included."""
+    """This will give a plan's prices for showing, as strings: per kWh with the riders of the day included.
+
+    What goes by the price of the hour has `index`: how many times that price, and what comes `beside` it per kWh.
+    """
     riders = sum((r.price for r in plan.riders if r.kind == "PER_KWH" and _in_force(r, on)), Decimal(0))
     steps: list[dict[str, Any]] = [
         {
@@ -204,6 +207,9 @@ def summary(plan: rating.Plan, on: date) -> dict[str, Any]:
         "lowest_price": min((s["price"] for s in steps), key=Decimal),
         "highest_price": max((s["price"] for s in steps), key=Decimal),
     }
+    if plan.index is not None:
+        beside = Decimal(out["lowest_price"]) + plan.index.adder
+        out["index"] = {"multiplier": str(plan.index.multiplier), "beside": _money(beside)}
     if plan.demand is not None:
         out["demand"] = [
             {"period": period.name, "price": f"{tier.price:.2f}"}

@@ -27,6 +27,7 @@ from billing import (
     ledger,
     metered,
     models,
+    prices,
     rating,
     records,
     rules,
@@ -70,8 +71,9 @@ def bill(
     chunk = session.get_one(models.BillRunChunkRow, chunk_id, with_for_update=True)
     groups, parked = _groups(session, chunk.agreement_ids, period_end_on, release)
     batches: list[records.Batch] = []
+    book = prices.Book(session, holding=True)
     for zone_groups in _by_days(groups):
-        batches += _rate_read(session, zone_groups, parked)
+        batches += _rate_read(session, zone_groups, book, parked)
     made = records.Made(run_id, now, release.issued_on if release else None)
     counts, owed = _write(session, batches, made)
     if release:
@@ -148,7 +150,9 @@ def _by_days(groups: Sequence[_Group]) -> list[list[_Group]]:
     return list(out.values())
 
 
-def _rate_read(session: Session, groups: Sequence[_Group], parked: dict[int, str]) -> list[records.Batch]:
+def _rate_read(
+    session: Session, groups: Sequence[_Group], book: prices.Book, parked: dict[int, str]
+) -> list[records.Batch]:
     """Groups of the same days and zone are read together, each agreement on the grid of its own meters."""
     points = records.join([g.points for g in groups])
     batches = []
@@ -164,15 +168,21 @@ def _rate_read(session: Session, groups: Sequence[_Group], parked: dict[int, str
             bare = read.filled[rows] == read.intervals
             parked.update(dict.fromkeys(group.agreement_ids[here[bare]].tolist(), "NO_READS"))
             if not bare.all():
-                batches += _rate(session, group.only(here[~bare]), read, rows[~bare], parked)
+                batches += _rate(session, group.only(here[~bare]), read, rows[~bare], book, parked)
     return batches
 
 
 def _rate(
-    session: Session, group: _Group, read: metered.Metered, rows: Ints, parked: dict[int, str]
+    session: Session, group: _Group, read: metered.Metered, rows: Ints, book: prices.Book, parked: dict[int, str]
 ) -> list[records.Batch]:
     segments = tariffs.segments(group.terms, group.days)
     assert segments is not None  # _groups parked those that are not covered
+    try:
+        hourly = book.exact(segments, group.timezone)
+    except errors.Refused as lacking:
+        logger.warning("no_prices", extra={**lacking.data, "agreements": len(rows)})
+        parked.update(dict.fromkeys(group.agreement_ids.tolist(), "NO_PRICES"))
+        return []
     exempt: dict[str, NDArray[np.bool_]] = {}
     cities, kinds = [a.city for a in group.alike], [a.customer_kind for a in group.alike]
     for term in group.terms:
@@ -187,24 +197,24 @@ def _rate(
         if brought.broken.any():
             parked.update(dict.fromkeys(group.agreement_ids[brought.broken].tolist(), "CARRIED"))
             left = np.flatnonzero(~brought.broken)
-            return _rate(session, group.only(left), read, rows[left], parked) if len(left) else []
+            return _rate(session, group.only(left), read, rows[left], book, parked) if len(left) else []
         last = np.array([a.ends_on == group.days.ends_on for a in group.alike], dtype=np.bool_)[group.of]
         if last.any() and not last.all():
             halves = [np.flatnonzero(last), np.flatnonzero(~last)]
-            return [b for half in halves for b in _rate(session, group.only(half), read, rows[half], parked)]
+            return [b for half in halves for b in _rate(session, group.only(half), read, rows[half], book, parked)]
         segments = carried.final(segments) if last.all() else segments
         used = brought.usage
     try:
         history = demand_history(session, group.agreement_ids, group.days, segments)
         rated = rating.rate_segments(
             segments, used, history=history, exempt=exempt, state=None if brought is None else brought.state,
-            year_to_date=None if brought is None else brought.year_to_date,
+            year_to_date=None if brought is None else brought.year_to_date, prices=hourly,
         )  # fmt: skip
     except errors.Invalid as refused:
         logger.warning("unpriceable", extra={"reason": refused.data.get("reason"), "agreements": len(rows)})
         parked.update(dict.fromkeys(group.agreement_ids.tolist(), "UNPRICEABLE"))
         return []
-    hashes = digests(group.days, group.terms, exempt, used.wh)
+    hashes = digests(group.days, group.terms, exempt, used.wh, hourly)
     hashes = hashes if brought is None else brought.mixed(hashes)
     versions, fresh = _standing(session, group, hashes)
     known = facts(
@@ -360,13 +370,17 @@ def _write(
 
 
 def digests(
-    days: periods.Days, terms: Sequence[tariffs.Term], exempt: Mapping[str, NDArray[np.bool_]], wh: NDArray[Any]
-) -> bulk.Octets:
-    """This will give the digest of everything each bill is made of: its days, its terms, its exemptions, its reads.
+    days: periods.Days, terms: Sequence[tariffs.Term], exempt: Mapping[str, NDArray[np.bool_]], wh: NDArray[Any],
+    hourly: Sequence[rating.Prices] = (),
+) -> bulk.Octets:  # fmt: skip
+    """This will give the digest of everything each bill is made of: its days, its terms, its exemptions, its reads, and
+    the prices of its hours where it goes by them.
 
     Reads go in as int32, or as int64 where one does not fit: [n, 32].
     """
     span = [str(days.starts_on), str(days.ends_on)]
+    if hourly:
+        span.append(str(prices.digest(hourly)))
     own = [(t.sha256, str(t.starts_on), str(t.ends_on)) for t in terms]
     codes = sorted(exempt)
     marks = np.stack([exempt[c] for c in codes], axis=1) if codes else np.zeros((len(wh), 0), dtype=np.bool_)

@@ -180,6 +180,16 @@ CREATE TRIGGER bill_document_immutable BEFORE UPDATE OR DELETE ON bill_document
   FOR EACH ROW EXECUTE FUNCTION billing_refuse_change();
 """
 )
+
+# Made by `price_models.py`: its table is not among those of `models.py`.
+INDEX_PRICE = (
+    _REFUSE_CHANGE
+    + """
+CREATE TRIGGER index_price_immutable BEFORE UPDATE OR DELETE ON index_price
+  FOR EACH ROW EXECUTE FUNCTION billing_refuse_change();
+"""
+)
+
 # The sum over a payment, a credit or an item is looked at under its own row's lock, so two at once cannot both fit.
 ALLOCATION = """
 CREATE OR REPLACE FUNCTION billing_allocation_fits() RETURNS trigger LANGUAGE plpgsql AS $$

@@ -24,12 +24,17 @@ _BY_USE: tuple[terms.Component, ...] = ("energy", "demand", "rider", "credit", "
 
 @dataclass(frozen=True)
 class Side:
-    """One of the two bills: its days, its terms, its use, and the cents printed on it by component."""
+    """One of the two bills: its days, its terms, its use, and the cents printed on it by component.
+
+    `prices` are those of the hours, where its last plan goes by them, from its first day on and as far as the other
+    bill is long.
+    """
 
     days: periods.Days
     segments: tuple[rating.Segment, ...]
     usage: rating.Usage
     printed: Mapping[str, int]
+    prices: tuple[rating.Prices, ...] = ()
 
     @property
     def total(self) -> int:
@@ -128,6 +133,7 @@ def _price(plan: rating.Plan, rows: Sequence[Ints], days: periods.Days, side: Si
         rating.Usage(periods.midnight(days.starts_on, used.timezone), used.interval_minutes, used.timezone, wh),
         days,
         history=_none(plan, days),
+        prices=side.prices,
     )
     return int(priced.sum_cents(*_BY_USE)[0])
 

@@ -54,7 +54,8 @@ def keep(session: Session, wanted: Sequence[Sequence[Worded]]) -> list[int]:
 
 def _row(key: str, lines: Sequence[Worded]) -> dict[str, Any]:
     components = [line.component for line in lines]
-    energy = components.count("energy")
+    # energy at the price of the hour is money alone: its kWh stand on the lines before it
+    energy = sum(line.component == "energy" and line.unit != "" for line in lines)
     return {
         "sha256": key,
         "components": components,

@@ -1,5 +1,5 @@
 """What billing does on a fact: refunds that were agreed to go out, removed methods are forgotten at the gateway, bills
-whose reads have changed are looked at again."""
+whose reads or prices have changed are looked at again."""
 
 from datetime import date
 
@@ -53,3 +53,20 @@ def follow_reads(hub: Hub, fact: outbox.Fact) -> None:
         except errors.WattlineError as refused:
             # a bill that cannot be priced any more must not keep the others from being looked at
             logger.warning("reads_not_followed", extra={"bill_id": bill_id, "reason": refused.code})
+
+
+def follow_prices(hub: Hub, fact: outbox.Fact) -> None:
+    """This will look again at bills whose prices of the hour were corrected, each in its own transaction.
+
+    As `follow_reads` does. For ``prices.corrected``.
+    """
+    first, last = (date.fromisoformat(fact.payload[key]) for key in ("first_day", "last_day"))
+    for bill_id in fact.payload["bills"]:
+        try:
+            with hub.transaction() as session:
+                outcome = rerating.follow_prices(
+                    session, bill_id=bill_id, first_day=first, last_day=last, by=fact.payload["by"], now=hub.now()
+                )
+            logger.info("prices_followed", extra={"bill_id": bill_id, "outcome": outcome})
+        except errors.WattlineError as refused:
+            logger.warning("prices_not_followed", extra={"bill_id": bill_id, "reason": refused.code})

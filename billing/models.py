@@ -38,7 +38,7 @@ class TariffRow(db.Base):
 
     __tablename__ = "tariff"
     __table_args__ = (
-        CheckConstraint("kind IN ('FLAT', 'TIERED', 'TOU', 'DEMAND')", name="kind"),
+        CheckConstraint("kind IN ('FLAT', 'TIERED', 'TOU', 'DEMAND', 'HOURLY')", name="kind"),
         CheckConstraint("customer_kind IN ('RESIDENTIAL', 'BUSINESS')", name="customer_kind"),
         CheckConstraint("exit_fee_cents >= 0 AND term_months >= 0 AND cooling_off_days >= 0", name="conditions"),
     )
@@ -156,7 +156,8 @@ class BillFormRow(db.Base):
         ),
         CheckConstraint(
             "'energy' = ALL (components[energy_at : energy_at + energy_lines - 1])"
-            " AND energy_lines = cardinality(array_positions(components, 'energy'))",
+            " AND energy_lines + cardinality(array_positions(codes, 'energy.index'))"
+            " = cardinality(array_positions(components, 'energy'))",
             name="energy",
         ),
         CheckConstraint(

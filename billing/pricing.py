@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sqlalchemy.orm import Session
 
-from billing import carried, catalogue, daily, metered, rating, runs, tariffs, views
+from billing import carried, catalogue, daily, metered, prices, rating, runs, tariffs, views
 from core import errors, money, periods
 from core.accounts import queries as accounts
 from metering import queries as metering
@@ -59,13 +59,19 @@ def read(session: Session, place: Place, days: periods.Days) -> metered.Metered:
     return reads if used.interval_minutes != reads.usage.interval_minutes else replace(reads, usage=used)
 
 
-def price(session: Session, place: Place, days: periods.Days, used: rating.Usage) -> rating.Rated:
-    """This will price usage (any number of variants of it) over days by the agreement's own terms."""
+def price(
+    session: Session, place: Place, days: periods.Days, used: rating.Usage, book: prices.Book | None = None
+) -> rating.Rated:
+    """This will price usage (any number of variants of it) over days by the agreement's own terms.
+
+    Hours whose price is not known yet are priced as those of the last weeks; `book` tells whether any were.
+    """
     terms = tariffs.list_terms(session, agreement_ids=[place.agreement.id], days=days).get(place.agreement.id, ())
     segments = tariffs.segments(terms, days)
     if segments is None:
         raise errors.NotFound("tariff.none")
-    return price_segments(segments, terms, place, used)
+    hourly = (book or prices.Book(session)).likely(segments, place.timezone)
+    return price_segments(segments, terms, place, used, hourly=hourly)
 
 
 def price_segments(
@@ -74,6 +80,7 @@ def price_segments(
     place: Place,
     used: rating.Usage,
     state: rating.State | None = None,
+    hourly: Sequence[rating.Prices] = (),
 ) -> rating.Rated:
     """This will price usage by given terms, with the taxes of the place; a year's minimum is left to the bill."""
     free = runs.exempt_of(terms, [place.agreement])
@@ -82,7 +89,7 @@ def price_segments(
         used = replace(used, export_wh=None)  # nobody pays for it
     return rating.rate_segments(
         segments, used, history=_no_history(segments, len(used.wh)), exempt=many, state=state,
-        year_to_date=np.full(len(used.wh), _ABOVE_ANY_MINIMUM),
+        year_to_date=np.full(len(used.wh), _ABOVE_ANY_MINIMUM), prices=hourly,
     )  # fmt: skip
 
 
@@ -120,6 +127,7 @@ class YearUse:
     months: tuple[tuple[periods.Days, rating.Usage], ...]
     days: int
     estimated: bool
+    book: prices.Book  # of plans that go by the price of the hour
 
     def scaled(self, cents: int) -> Decimal:
         """This will bring an amount over the days there are to a year."""
@@ -148,7 +156,7 @@ def year_use(session: Session, *, account_id: int, now: datetime) -> YearUse:
         start = end
     if not months:
         raise errors.NotFound("usage.none")
-    return YearUse(place, tuple(months), sum(len(days) for days, _ in months), estimated)
+    return YearUse(place, tuple(months), sum(len(days) for days, _ in months), estimated, prices.Book(session))
 
 
 def year_cents(
@@ -161,7 +169,8 @@ def year_cents(
     for i, (days, used) in enumerate(year.months):
         wh = np.concatenate([used.wh, *(variant[i].wh for variant in variants)])
         segments = (rating.Segment(days, catalogue.plan_of(document)),)
-        rated = price_segments(segments, (term,), year.place, daily.usage_of(used, wh), state)
+        hourly = year.book.likely(segments, year.place.timezone)
+        rated = price_segments(segments, (term,), year.place, daily.usage_of(used, wh), state, hourly)
         state = rated.state
         out.append([int(cents) for cents in rated.total_cents])
     return tuple(zip(*out, strict=True))
@@ -180,7 +189,13 @@ def compare_year(session: Session, year: YearUse) -> views.Comparison:
     if held.code not in [row.code for row, _ in on_sale]:
         every = tariffs.list_on_sale(session, customer_kind=None, on=place.today)
         on_sale = (*on_sale, *((row, doc) for row, doc in every if row.code == held.code))
-    priced = {row.code: (row, doc, year_cents(year, doc)[0]) for row, doc in on_sale}
+    priced = {}
+    for row, doc in on_sale:
+        try:
+            priced[row.code] = (row, doc, year_cents(year, doc)[0])
+        except errors.NotFound as unknown:
+            if unknown.code != "prices.none" or row.code == held.code:
+                raise  # a plan whose prices nobody knows yet is not compared
     if held.code not in priced:
         raise errors.NotFound("tariff.none")
     own = year.scaled(sum(priced[held.code][2]))
@@ -204,7 +219,7 @@ def compare_year(session: Session, year: YearUse) -> views.Comparison:
         current=next(o for o in options if o.tariff.code == held.code),
         options=tuple(options),
         basis_days=year.days,
-        estimated=year.estimated,
+        estimated=year.estimated or bool(year.book.guessed),
     )
 
 

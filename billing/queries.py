@@ -7,6 +7,7 @@ from billing.changes import switch_dates, undo_until
 from billing.corrections import Preview, Rebill, preview_bill
 from billing.disconnection import Block, Notice, Verdict, list_notices, may_disconnect, reconnects_by
 from billing.gateway_news import list_parked
+from billing.outlook import price_outlook
 from billing.owed import (
     blocked_by,
     find_bill_by_number,
@@ -50,6 +51,7 @@ from billing.views import (
     Dispute,
     Driver,
     Explanation,
+    HourPrices,
     Instalment,
     LateFeeStatus,
     Option,
@@ -58,6 +60,9 @@ from billing.views import (
     PhonePayment,
     PlanPart,
     PrepayStatus,
+    PriceDay,
+    PricedHour,
+    PriceOutlook,
     Running,
     RunReport,
     SavedMethod,
@@ -85,6 +90,7 @@ __all__ = [
     "Dispute",
     "Driver",
     "Explanation",
+    "HourPrices",
     "Instalment",
     "LateFeeStatus",
     "Notice",
@@ -95,6 +101,9 @@ __all__ = [
     "PlanPart",
     "PrepayStatus",
     "Preview",
+    "PriceDay",
+    "PriceOutlook",
+    "PricedHour",
     "Proposal",
     "Rebill",
     "RunReport",
@@ -141,6 +150,7 @@ __all__ = [
     "period_costs",
     "prepay_status",
     "preview_bill",
+    "price_outlook",
     "reconcile",
     "reconnects_by",
     "running_period",

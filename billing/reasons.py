@@ -1,12 +1,12 @@
 """Why a bill is what it is, what its dearest days were, and what would make the next one smaller. Public through
 `queries.py`."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
 
 from sqlalchemy.orm import Session
 
-from billing import advice, catalogue, explanation, metered, owed, pricing, tariffs, views
+from billing import advice, catalogue, explanation, hourly, metered, owed, prices, pricing, rating, tariffs, views
 from core import errors, money, periods
 
 MIN_TIP = Decimal("12.00")  # a year; less is not worth a customer's time
@@ -33,7 +33,11 @@ def explain_bill(
     top = tuple(sorted(costs, key=lambda c: (-c.kwh, c.day))[:3])
     drivers: tuple[views.Driver, ...] = ()
     if previous is not None:
-        cents = explanation.drivers(_side(session, place, bill, reads), _side(session, place, previous))
+        longest = max(bill.days, previous.days)
+        now_side, before_side = (
+            _side(session, place, each, longest, own) for each, own in ((bill, reads), (previous, None))
+        )
+        cents = explanation.drivers(now_side, before_side)
         drivers = tuple(
             views.Driver(kind, money.from_cents(amount))
             for kind, amount in sorted(cents.items(), key=lambda item: -abs(item[1]))
@@ -52,6 +56,7 @@ def explain_bill(
         previous_daily_kwh=(previous.kwh / previous.days).quantize(Decimal("0.1")) if previous else None,
         same_month_last_year=next((b for b in earlier if abs((b.ends_on - year_ago).days) <= 5), None),
         top_days=top,
+        hours=_hours(session, place, days, reads.usage),
     )
 
 
@@ -82,15 +87,38 @@ def list_tips(session: Session, *, account_id: int, now: datetime) -> tuple[view
 
 
 def _side(
-    session: Session, place: pricing.Place, bill: views.Bill, reads: metered.Metered | None = None
+    session: Session, place: pricing.Place, bill: views.Bill, longest: int, reads: metered.Metered | None
 ) -> explanation.Side:
     days = periods.Days(bill.starts_on, bill.ends_on)
-    terms = tariffs.list_terms(session, agreement_ids=[bill.agreement_id], days=days).get(bill.agreement_id, ())
-    segments = tariffs.segments(terms, days)
-    if segments is None:
-        raise errors.NotFound("tariff.none")
+    segments = _segments(session, bill.agreement_id, days)
     printed: dict[str, int] = {}
     for line in owed.list_bill_lines(session, bill_id=bill.id):
         printed[line.component] = printed.get(line.component, 0) + money.cents(line.amount)
     used = (reads or pricing.read(session, place, days)).usage
-    return explanation.Side(days, segments, used, printed)
+    # the last plan prices the whole of either bill here, from this one's first day on
+    whole = rating.Segment(periods.Days(days.starts_on, days.starts_on + timedelta(days=longest)), segments[-1].plan)
+    return explanation.Side(
+        days, segments, used, printed, prices.Book(session).likely([whole], place.timezone)
+    )  # fmt: skip
+
+
+def _hours(
+    session: Session, place: pricing.Place, days: periods.Days, used: rating.Usage
+) -> views.HourPrices | None:  # fmt: skip
+    """The average price of the hours of a bill, the cheapest and the dearest; None where it did not go by them."""
+    segments = _segments(session, place.agreement.id, days)
+    if any(s.plan.index is None for s in segments):
+        return None
+    try:
+        known = prices.Book(session).exact(segments, place.timezone)
+    except errors.Refused:
+        return None
+    return hourly.of_bill(segments, known, used)
+
+
+def _segments(session: Session, agreement_id: int, days: periods.Days) -> tuple[rating.Segment, ...]:
+    terms = tariffs.list_terms(session, agreement_ids=[agreement_id], days=days).get(agreement_id, ())
+    segments = tariffs.segments(terms, days)
+    if segments is None:
+        raise errors.NotFound("tariff.none")
+    return segments

@@ -1,4 +1,5 @@
-"""When reads change after they were billed: a draft is priced anew at once, an issued bill is proposed to be.
+"""When reads or prices of the hour change after they were billed: a draft is priced anew at once, an issued bill is
+proposed to be.
 
 A proposal is priced by the same engine as every bill and shows the exact difference line by line. It is carried out by
 the one operation that corrects bills, or rejected.
@@ -93,6 +94,18 @@ def follow(session: Session, *, bill_id: int, changed: Changed, now: datetime) -
     }  # fmt: skip
     outbox.record_fact(session, "correction.proposed", key=f"account:{row.account_id}", payload=payload, now=now)
     return "proposed"
+
+
+def follow_prices(
+    session: Session, *, bill_id: int, first_day: date, last_day: date, by: str, now: datetime
+) -> Outcome:  # fmt: skip
+    """This will look at a bill again after prices of its hours have been corrected, as `follow` does after reads."""
+    row = session.get(models.BillRow, bill_id)
+    if row is None or row.status == "CANCELLED":
+        return "unchanged"  # a draft that was made anew since, of the prices as they are
+    agreement = accounts.get_agreement(session, agreement_id=row.agreement_id)
+    changed = Changed(agreement.service_point_id, first_day, last_day, True, by)
+    return follow(session, bill_id=bill_id, changed=changed, now=now)
 
 
 def accept(

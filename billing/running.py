@@ -10,7 +10,7 @@ from decimal import Decimal
 import numpy as np
 from sqlalchemy.orm import Session
 
-from billing import daily, owed, pricing, rating, runs, views
+from billing import daily, owed, prices, pricing, rating, runs, tariffs, views
 from core import errors, money, periods
 from metering import forecast
 from metering import queries as metering
@@ -61,7 +61,8 @@ def forecast_bill(session: Session, *, account_id: int, now: datetime) -> views.
     used = rating.Usage(
         periods.midnight(whole.starts_on, place.timezone), reads.usage.interval_minutes, place.timezone, guess.wh
     )
-    rated = pricing.price(session, place, whole, _with_sent(used, reads.usage, past, whole, place.today))
+    book = prices.Book(session)
+    rated = pricing.price(session, place, whole, _with_sent(used, reads.usage, past, whole, place.today), book)
     so_far = _so_far(session, place, whole)
     sure = so_far.rated.total(0)
     low, likely, high = (max(sure, rated.total(end)) for end in range(3))
@@ -81,6 +82,7 @@ def forecast_bill(session: Session, *, account_id: int, now: datetime) -> views.
         days_left=coming.days_left,
         basis_days=coming.basis_days,
         daily_kwh=tuple((day, Decimal(wh) / 1000) for day, wh in coming.daily if day >= place.today),
+        prices_guessed=bool(book.guessed),
     )
 
 
@@ -143,7 +145,21 @@ def _so_far(session: Session, place: pricing.Place, whole: periods.Days) -> _SoF
         usage = replace(usage, export_wh=sent)
     rated = pricing.price(session, place, days, usage)
     until = starts_at + end * step if known.size else None
-    return _SoFar(rated, until, bool(reads.missing[0, :end].any()))
+    return _SoFar(rated, until, bool(reads.missing[0, :end].any()) or _unpriced(session, place, days, until))
+
+
+def _unpriced(session: Session, place: pricing.Place, days: periods.Days, until: datetime | None) -> bool:
+    """Whether an hour that is over has no price yet: what is shown of it is an estimate."""
+    terms = tariffs.list_terms(session, agreement_ids=[place.agreement.id], days=days).get(place.agreement.id, ())
+    for term in terms:
+        index = term.plan.index
+        starts_at = periods.midnight(term.starts_on, place.timezone)
+        ends_at = min(periods.midnight(term.ends_on, place.timezone), until or starts_at)
+        if index is not None and starts_at < ends_at:
+            series = prices.read(session, code=index.code, starts_at=starts_at, ends_at=ends_at)
+            if not series.known.all():
+                return True
+    return False
 
 
 def _coming(

@@ -7,7 +7,7 @@ import numpy as np
 from sqlalchemy import delete, func, select
 from sqlalchemy.orm import Session
 
-from billing import bulk, carried, chunks, forms, metered, models, rating, runs, tariffs, validations
+from billing import bulk, carried, chunks, forms, metered, models, prices, rating, runs, tariffs, validations
 from core import errors, periods
 from core.accounts import queries as accounts
 
@@ -38,7 +38,8 @@ def price(session: Session, *, agreement: accounts.Agreement, days: periods.Days
     """This will price days of an agreement as a bill run would; `looking` when no bill is made of it.
 
     NotFound tariff.none when no tariff covers the days; Refused bill.no_reads when nothing at all was read in them, and
-    bill.carried_unknown when what the bill before hands over may still change.
+    bill.carried_unknown when what the bill before hands over may still change, bill.no_prices when the
+    prices of some of its hours are not known.
     """
     terms = tariffs.list_terms(session, agreement_ids=[agreement.id], days=days).get(agreement.id, ())
     own = tuple(t for t in terms if t.starts_on < days.ends_on and t.ends_on > days.starts_on)
@@ -50,6 +51,7 @@ def price(session: Session, *, agreement: accounts.Agreement, days: periods.Days
     )
     if int(reads.filled[0]) == reads.intervals:
         raise errors.Refused("bill.no_reads", starts_on=days.starts_on.isoformat(), ends_on=days.ends_on.isoformat())
+    hourly = prices.Book(session, holding=True).exact(segments, agreement.timezone)
     free = runs.exempt_of(own, [agreement])
     history = chunks.demand_history(session, np.array([agreement.id]), days, segments)
     used, state, year = reads.usage, None, None
@@ -60,10 +62,12 @@ def price(session: Session, *, agreement: accounts.Agreement, days: periods.Days
             raise errors.Refused("bill.carried_unknown")
         segments = carried.final(segments) if agreement.ends_on == days.ends_on else segments
         used, state, year = brought.usage, brought.state, brought.year_to_date
-        hashes = brought.mixed(chunks.digests(days, own, free, used.wh))
+        hashes = brought.mixed(chunks.digests(days, own, free, used.wh, hourly))
     else:
-        hashes = chunks.digests(days, own, free, used.wh)
-    rated = rating.rate_segments(segments, used, history=history, exempt=free, state=state, year_to_date=year)
+        hashes = chunks.digests(days, own, free, used.wh, hourly)
+    rated = rating.rate_segments(
+        segments, used, history=history, exempt=free, state=state, year_to_date=year, prices=hourly
+    )
     return Priced(
         agreement=agreement,
         days=days,

@@ -55,9 +55,9 @@ def trial(plan: rating.Plan, today: date, timezone: str) -> list[dict[str, Any]]
     wh = np.array([[kwh * 1000 // hours] * hours for kwh in _EVEN], dtype=np.int64)
     used = rating.Usage(starts_at, 60, timezone, wh)
     year_to_date = np.zeros(len(_EVEN), dtype=np.int64)
-    prices = None
+    prices: tuple[rating.Prices, ...] = ()
     if plan.index is not None:
-        prices = rating.Prices(plan.index.code, starts_at, 60, np.zeros(hours, dtype=np.int64))
+        prices = (rating.Prices(plan.index.code, starts_at, 60, np.zeros(hours, dtype=np.int64)),)
     rated = rating.rate(plan, used, month, history=history, year_to_date=year_to_date, prices=prices)
     return [
         {"kwh": str(rated.kwh(n).quantize(Decimal("0.001"))), "total": str(rated.total(n)), "currency": plan.currency}

@@ -11,6 +11,7 @@ from sqlalchemy import func, or_, select, text
 from sqlalchemy.orm import Session
 
 from billing import catalogue, models, rating, views
+from billing.price_models import IndexPriceRow
 from core import db, errors, money, periods
 
 
@@ -187,11 +188,17 @@ def current_tariff(session: Session, *, agreement_id: int, on: date) -> views.Ta
 def publish(session: Session, *, document: dict[str, Any], starts_on: date, now: datetime) -> int:
     """This will publish a tariff, or a new version of it from a day on; gives the tariff's id.
 
-    A document that cannot be priced is refused (Invalid tariff.unpriceable); the same document again changes nothing.
+    A document that cannot be priced is refused (Invalid tariff.unpriceable), so is one that goes by prices in another
+    currency; the same document again changes nothing. The prices themselves may come later.
     """
     sold = document["tariff"]
     code = document["label"]
-    catalogue.plan_of(document)
+    plan = catalogue.plan_of(document)
+    if plan.index is not None:
+        currency = session.scalar(select(IndexPriceRow.currency).where(IndexPriceRow.code == plan.index.code).limit(1))
+        if currency not in (None, plan.currency):
+            reason = f"it is in {plan.currency}, and the prices of {plan.index.code} are in {currency}"
+            raise errors.Invalid("tariff.unpriceable", reason=reason, where="index")
     row = session.scalars(select(models.TariffRow).where(models.TariffRow.code == code).with_for_update()).one_or_none()
     if row is None:
         row = models.TariffRow(code=code, kind=sold["kind"], customer_kind=sold["customer_kind"], sold_from=starts_on)

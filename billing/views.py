@@ -90,6 +90,46 @@ class Explanation:
     previous_daily_kwh: Decimal | None
     same_month_last_year: Bill | None = None
     top_days: tuple[DayCost, ...] = ()
+    hours: "HourPrices | None" = None  # where energy went by the price of the hour
+
+
+@dataclass(frozen=True)
+class PricedHour:
+    """An hour and what a kWh cost in it, or costs, in the currency's units; `ends_at` is out."""
+
+    starts_at: datetime
+    ends_at: datetime
+    price: Decimal
+
+
+@dataclass(frozen=True)
+class HourPrices:
+    """What the hours of a bill cost per kWh: on average of what was used, and the cheapest and the dearest of them."""
+
+    average: Decimal
+    cheapest: PricedHour
+    dearest: PricedHour
+
+
+@dataclass(frozen=True)
+class PriceDay:
+    """A day's prices per kWh by the hour, and the hours on end that are the cheapest and the dearest of it (the mean
+    is their price).
+    """
+
+    day: date
+    hours: tuple[PricedHour, ...]
+    cheapest: PricedHour
+    dearest: PricedHour
+
+
+@dataclass(frozen=True)
+class PriceOutlook:
+    """What energy costs a home by the hour, before taxes: today, and tomorrow once its prices are published."""
+
+    timezone: str
+    currency: str
+    days: tuple[PriceDay, ...]
 
 
 @dataclass(frozen=True)
@@ -152,6 +192,7 @@ class BillForecast:
     days_left: int = 0
     basis_days: int = 0  # days with reads that it stands on
     daily_kwh: tuple[tuple[date, Decimal], ...] = ()  # the days to come, today among them
+    prices_guessed: bool = False  # hours to come whose price nobody knows yet were priced as those of the last weeks
 
 
 @dataclass(frozen=True)

@@ -72,6 +72,7 @@ class Settings(BaseModel):
     # how many years interval reads are kept, each from its day on; what is unbilled or disputed stays longer
     reads_kept_years: tuple[tuple[date, int], ...] = ((date(2000, 1, 1), 7),)
     write_off_after_days: int = 120  # after the first reminder, what a closed account owes is proposed to be given up
+    index_folder: str = ""  # where files of prices by the hour are left to be taken in; empty: nowhere
     bill_run_processes: int = 0  # that share a bill run of many chunks; 0: as many as there are cores
 
     # how long things last, in seconds

@@ -81,7 +81,8 @@ SUBSCRIPTIONS: Mapping[str, tuple[Subscriber, ...]] = {
     "budget.ended": (_tell_arrears,),
     "service.disconnected": (_tell_arrears,),
     "service.reconnected": (_tell_arrears,),
-    # reads that changed after they were billed
+    # reads, or prices of the hour, that changed after they were billed
     "reads.corrected": (_of(billing.follow_reads),),
+    "prices.corrected": (_of(billing.follow_prices),),
     "usage.unusual": (_of(unusual.tell_unusual),),
 }

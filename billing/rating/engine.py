@@ -27,13 +27,13 @@ def rate(
     exempt: Exempt | None = None,
     year_to_date: NDArray[np.int64] | None = None,
     state: usage.State | None = None,
-    prices: usage.Prices | None = None,
+    prices: usage.Prices | Sequence[usage.Prices] = (),
 ) -> usage.Rated:
     """This will price a bill period for n accounts on one plan.
 
     `used` must cover the civil days of `period` in its zone (it may be longer). `exempt` names, per tax code,
     the accounts that do not pay it. `state` is what the bill before handed over (None: nothing); what is handed
-    on stands in the result. `prices` is the series a plan's `index` names. Raises Invalid:
+    on stands in the result. `prices` are the series that the plans' `index` names. Raises Invalid:
     rating.uncovered, rating.missing_reads, rating.usage, rating.export_unpriceable, rating.demand_history,
     rating.year_to_date, rating.state, rating.prices, rating.terms - each with a `reason`
     in words for staff.
@@ -57,7 +57,7 @@ def rate_segments(
     exempt: Exempt | None = None,
     year_to_date: NDArray[np.int64] | None = None,
     state: usage.State | None = None,
-    prices: usage.Prices | None = None,
+    prices: usage.Prices | Sequence[usage.Prices] = (),
 ) -> usage.Rated:
     """This will price a bill period in which the plan changes: consecutive segments of days, each on its own
     plan.
@@ -97,7 +97,8 @@ def rate_segments(
             own += lifts
             counts = reached if scene.plan.minimum_annual else None
         columns += [*own, *charges.taxes(scene, own, exempt or {})]
-    columns.sort(key=lambda column: _PRINTED.index(column.component))
+    # the kWh of the energy first, then what is in money alone
+    columns.sort(key=lambda column: (_PRINTED.index(column.component), not column.unit))
     rated = _rated(segments[0].plan.currency, columns, reads, used.per_kwh, peaks, charged)
     return replace(rated, state=state, toward_minimum=counts)
 

@@ -267,7 +267,7 @@ def upgrade() -> None:
     sa.Column('sold_from', sa.Date(), nullable=False),
     sa.Column('sold_to', sa.Date(), nullable=True),
     sa.CheckConstraint("customer_kind IN ('RESIDENTIAL', 'BUSINESS')", name=op.f('ck_tariff_customer_kind')),
-    sa.CheckConstraint("kind IN ('FLAT', 'TIERED', 'TOU', 'DEMAND')", name=op.f('ck_tariff_kind')),
+    sa.CheckConstraint("kind IN ('FLAT', 'TIERED', 'TOU', 'DEMAND', 'HOURLY')", name=op.f('ck_tariff_kind')),
     sa.CheckConstraint('exit_fee_cents >= 0 AND term_months >= 0 AND cooling_off_days >= 0', name=op.f('ck_tariff_conditions')),
     sa.PrimaryKeyConstraint('id', name=op.f('pk_tariff')),
     sa.UniqueConstraint('code', name=op.f('uq_tariff_code'))
@@ -961,7 +961,7 @@ def upgrade() -> None:
     sa.CheckConstraint("credits_kwh = (array_to_string(codes, ' ') LIKE '%credit.kwh%')", name=op.f('ck_bill_form_credits_kwh')),
     sa.CheckConstraint("components <@ ARRAY['fixed', 'energy', 'demand', 'minimum', 'credit', 'rider', 'tax']", name=op.f('ck_bill_form_component')),
     sa.CheckConstraint('cardinality(components) = ALL (ARRAY[cardinality(codes), cardinality(descriptions), cardinality(args), cardinality(units), cardinality(unit_prices)])', name=op.f('ck_bill_form_lines')),
-    sa.CheckConstraint("'energy' = ALL (components[energy_at : energy_at + energy_lines - 1]) AND energy_lines = cardinality(array_positions(components, 'energy'))", name=op.f('ck_bill_form_energy')),
+    sa.CheckConstraint("'energy' = ALL (components[energy_at : energy_at + energy_lines - 1]) AND energy_lines + cardinality(array_positions(codes, 'energy.index')) = cardinality(array_positions(components, 'energy'))", name=op.f('ck_bill_form_energy')),
     sa.CheckConstraint("'tax' = ALL (components[tax_at :]) AND cardinality(components) - tax_at + 1 = cardinality(array_positions(components, 'tax'))", name=op.f('ck_bill_form_tax')),
     sa.PrimaryKeyConstraint('id', name=op.f('pk_bill_form')),
     sa.UniqueConstraint('sha256', name=op.f('uq_bill_form_sha256'))
@@ -1010,6 +1010,26 @@ def upgrade() -> None:
     op.create_index('ix_bill_run', 'bill', ['run_id'], unique=False, postgresql_using='brin')
     op.create_index('ix_bill_waiting', 'bill', ['run_id', 'id'], unique=False, postgresql_where=sa.text("status IN ('DRAFT', 'HELD')"))
     op.create_index('uq_bill_one_standing', 'bill', ['agreement_id', 'starts_on'], unique=True, postgresql_where=sa.text("status <> 'CANCELLED'"))
+    op.create_table('index_price',
+    sa.Column('id', sa.BigInteger(), sa.Identity(always=False), nullable=False),
+    sa.Column('code', sa.Text(), nullable=False),
+    sa.Column('timezone', sa.Text(), nullable=False),
+    sa.Column('currency', sa.Text(), nullable=False),
+    sa.Column('interval_minutes', sa.BigInteger(), nullable=False),
+    sa.Column('day', sa.Date(), nullable=False),
+    sa.Column('starts_at', sa.DateTime(timezone=True), nullable=False),
+    sa.Column('micros', postgresql.ARRAY(sa.BigInteger()), nullable=False),
+    sa.Column('version', sa.BigInteger(), nullable=False),
+    sa.Column('source', sa.Text(), nullable=False),
+    sa.Column('recorded_by', sa.Text(), nullable=False),
+    sa.Column('recorded_at', sa.DateTime(timezone=True), nullable=False),
+    sa.CheckConstraint('version >= 1', name=op.f('ck_index_price_version')),
+    sa.CheckConstraint("currency ~ '^[A-Z]{3}$'", name=op.f('ck_index_price_currency')),
+    sa.CheckConstraint('interval_minutes IN (15, 30, 60)', name=op.f('ck_index_price_interval_minutes')),
+    sa.CheckConstraint('cardinality(micros) * interval_minutes BETWEEN 1380 AND 1500 AND array_position(micros, NULL) IS NULL', name=op.f('ck_index_price_micros')),
+    sa.PrimaryKeyConstraint('id', name=op.f('pk_index_price')),
+    sa.UniqueConstraint('code', 'day', 'version', name=op.f('uq_index_price_code_day_version'))
+    )
     op.create_table('interaction',
     sa.Column('id', sa.BigInteger(), sa.Identity(always=False), nullable=False),
     sa.Column('conversation_id', sa.BigInteger(), nullable=False),
@@ -1756,7 +1776,7 @@ def upgrade() -> None:
     op.create_index(op.f('ix_allocation_charge_id'), 'allocation', ['charge_id'], unique=False)
     op.create_index(op.f('ix_allocation_credit_id'), 'allocation', ['credit_id'], unique=False)
     op.create_index(op.f('ix_allocation_payment_id'), 'allocation', ['payment_id'], unique=False)
-    for statements in (*metering_ddl.AFTER_CREATE.values(), *ddl.AFTER_CREATE.values()):
+    for statements in (*metering_ddl.AFTER_CREATE.values(), *ddl.AFTER_CREATE.values(), ddl.INDEX_PRICE):
         op.execute(statements)
 
 

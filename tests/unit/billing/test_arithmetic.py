@@ -143,6 +143,7 @@ def test_every_published_plan_is_priced_and_its_days_are_fixed_by_the_day_it_is_
         "BUS-FLAT",
         "RES-EV",
         "RES-FLAT",
+        "RES-HOUR",
         "RES-SOLAR",
         "RES-TIER",
         "RES-TOU",
@@ -150,16 +151,18 @@ def test_every_published_plan_is_priced_and_its_days_are_fixed_by_the_day_it_is_
     for document in documents:
         plan = catalogue.plan_of(document)
         fuel = [r for r in plan.riders if r.code == "FUEL"]
-        assert [(r.starts_on, r.ends_on) for r in fuel] == [(None, date(2026, 7, 1)), (date(2026, 7, 1), None)]
+        days = [(None, date(2026, 7, 1)), (date(2026, 7, 1), None)]
+        # at the price of the hour the fuel is in the price
+        assert [(r.starts_on, r.ends_on) for r in fuel] == ([] if plan.index else days)
         free = catalogue.exempt(document, ["Brightwater", "Elsewhere"], ["RESIDENTIAL", "BUSINESS"])
         assert free["CITY_UTILITY"].tolist() == [False, True] and free["SALES"].tolist() == [True, False]
         assert "GROSS_RECEIPTS" not in free
-    assert catalogue.plan_of(documents[6]).holidays.names[0] == "NEW_YEARS_DAY"
+    assert catalogue.plan_of(documents[7]).holidays.names[0] == "NEW_YEARS_DAY"
 
 
 @given(st.integers(27, 33), st.integers(27, 33), st.integers(0, 3000), st.integers(0, 3000), st.integers(0, 400))
 def test_drivers_add_up_whatever_changed(days_now, days_then, now_wh, then_wh, extra):
-    plan = catalogue.plan_of(catalogue.published(date(2026, 11, 23))[5])
+    plan = catalogue.plan_of(catalogue.published(date(2026, 11, 23))[6])
     after = date(2026, 5, 20)
 
     def side(starts_on, days, wh, more):

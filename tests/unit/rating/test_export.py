@@ -168,7 +168,7 @@ def test_energy_at_the_price_of_the_hour(zone: str) -> None:
         assert bill.sum_cents("energy")[account] == round_cents(cost, "HALF_UP")
         adder = Fraction(int(wh[account].sum()), 1000) * Fraction("0.012345")
         assert bill.sum_cents("rider")[account] == round_cents(adder, "HALF_UP")
-    for wrong in (None, replace(prices, code="OTHER"), replace(prices, micros=micros[:700])):
+    for wrong in ((), replace(prices, code="OTHER"), replace(prices, micros=micros[:700])):
         with pytest.raises(errors.Invalid, match=r"rating\.prices"):
             rating.rate(plan, used, march, prices=wrong)
 
