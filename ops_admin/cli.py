@@ -19,6 +19,7 @@ _ELSEWHERE = {
     "bills": "ops_admin.arrears_commands:bills",
     "cash": "ops_admin.cash_commands:cash",
     "compliance": "ops_admin.reports.commands:compliance",
+    "index": "ops_admin.index_command:index",
     "ledger": "ops_admin.ledger_command:ledger",
     "meter": "ops_admin.meter_command:meter",
     "rate": "ops_admin.rate_command:rate",

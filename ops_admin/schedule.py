@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
 
-from billing import alert_jobs, arrears_jobs, budget_jobs, correction_jobs, plan_jobs, retention_jobs
+from billing import alert_jobs, arrears_jobs, budget_jobs, correction_jobs, index_jobs, plan_jobs, retention_jobs
 from billing import jobs as billing
 from core.compliance import jobs as compliance
 from core.conversations import jobs as conversations
@@ -45,6 +45,7 @@ JOBS: tuple[Job, ...] = (
     Job("metering.judge_days", timedelta(minutes=1), judgements.judge_days),
     Job("metering.fill_due", timedelta(hours=6), estimating.fill_due),
     Job("metering.compare_homes", timedelta(hours=24), similar_homes.compare_homes),
+    Job("billing.take_prices", timedelta(minutes=5), index_jobs.take_folder),
     Job("billing.run_due_cycles", timedelta(hours=1), billing.run_due_cycles),
     Job("billing.charge_autopay", timedelta(hours=1), billing.charge_autopay),
     Job("billing.post_late_fees", timedelta(hours=6), billing.post_late_fees),
