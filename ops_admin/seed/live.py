@@ -27,6 +27,7 @@ def record(hub: Hub) -> None:
         fresh = meters.freshness(session, service_point_id=book.points[0])
     if fresh is None or fresh >= full:
         return
+    _prices(hub, fresh, now, book.random_seed)
     starts_at = max(fresh, full - timedelta(days=60))
     wh = _drawn(book, starts_at, full)
     sent = _sent(book, wh, starts_at, full)
@@ -54,6 +55,13 @@ def _weather(hub: Hub, starts_at: datetime, now: datetime, random_seed: int) -> 
     first = periods.civil_day(starts_at, hub.settings.utility_timezone) - timedelta(days=1)
     with hub.transaction() as session:
         seed.record_weather(session, first, today, random_seed, now)
+
+
+def _prices(hub: Hub, since: datetime, now: datetime, random_seed: int) -> None:
+    """The market publishes each afternoon; days that are known already stay as they are."""
+    first = periods.civil_day(since, hub.settings.utility_timezone)
+    with hub.transaction() as session:
+        seed.record_prices(session, first, hub.settings.utility_timezone, random_seed, now)
 
 
 def _sent(

@@ -72,6 +72,7 @@ def stories(today: date, last_cycle: date) -> tuple[Person, ...]:
             kind="BUSINESS", email="elena.ruiz@example.com",
         ),
         person(13, "paula", "Paula Stern", "en", "5500010136", "RES-SOLAR", Habit(home, 8600), solar_kw=4.2),
+        person(14, "otto", "Otto Kline", "en", "5500010144", "RES-HOUR", Habit(home, 7200, shift_hours=2)),
     )  # fmt: skip
 
 

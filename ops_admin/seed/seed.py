@@ -15,7 +15,7 @@ import numpy as np
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
-from billing import issuing, payments, runs, tariffs
+from billing import index_loading, issuing, payments, runs, tariffs
 from billing import queries as bills
 from core import audit, db, log, periods
 from core.accounts import homes as homes_of
@@ -33,12 +33,13 @@ from core.programs import operations as programs
 from metering import bulk, similar_homes
 from metering import operations as metering
 from metering import queries as meters
-from ops_admin.seed import done, load, people
+from ops_admin.seed import done, load, market, people
 
 logger = log.get(__name__)
 
 MONTHS = 13
 COUNTY = "Harbor"
+PUBLISHED = 13  # o'clock: tomorrow's prices are known
 _LOOKED_AT = timedelta(days=14)  # reads that validation still has to look at; the older ones it did in their time
 
 
@@ -78,6 +79,7 @@ def run(hub: Hub, *, customers: int, random_seed: int) -> Iterator[str]:
     with hub.transaction() as session:
         count = _reads(session, homes, first, now, random_seed)
         record_weather(session, first, today, random_seed, now)
+        record_prices(session, first, hub.settings.utility_timezone, random_seed, now)
     yield f"{count:,} interval reads"
     with hub.transaction() as session:
         _readings(session, homes, first, now, random_seed)
@@ -254,6 +256,21 @@ def record_weather(session: Session, first: date, today: date, seed: int, now: d
         compliance.record_weather(
             session, county=COUNTY, day=day, low_f=low, high_f=high, source="demonstration", now=now
         )
+
+
+def record_prices(session: Session, first: date, timezone: str, seed: int, now: datetime) -> None:
+    """This will keep the market's prices from a day on: to today, and from the afternoon on to tomorrow."""
+    local = periods.local(now, timezone)
+    known = local.date() + timedelta(days=2 if local.hour >= PUBLISHED else 1)
+    days = periods.Days(first, known)
+    index_loading.load(
+        session,
+        code=market.CODE,
+        parsed=market.parsed(days, timezone, seed),
+        source="demonstration",
+        by="seed",
+        now=now,
+    )
 
 
 def _readings(session: Session, homes: list[Home], first: date, now: datetime, seed: int) -> None:
