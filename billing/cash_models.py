@@ -117,12 +117,14 @@ class MandateRow(db.Base):
         CheckConstraint("scheme IN ('ACH', 'SEPA')", name="scheme"),
         CheckConstraint("accepted_how IN ('HOSTED_PAGE', 'WEB', 'PHONE', 'PAPER')", name="accepted_how"),
         CheckConstraint("notice_days >= 0", name="notice"),
+        CheckConstraint("scheme = 'ACH' OR reference IS NOT NULL", name="reference"),
         Index("uq_mandate_one_live", "saved_method_id", unique=True, postgresql_where=text("revoked_at IS NULL")),
     )
 
     id: Mapped[int] = db.primary_key()
     saved_method_id: Mapped[int] = mapped_column(ForeignKey("saved_method.id"))
     scheme: Mapped[str]
+    reference: Mapped[str | None]  # by which the payer's bank knows it
     text_version: Mapped[str]
     accepted_at: Mapped[datetime]
     accepted_how: Mapped[str]
@@ -160,6 +162,27 @@ class PhonePaymentRow(db.Base):
     begun_at: Mapped[datetime]
     unsure_at: Mapped[datetime | None]  # since then the caller knows that we do not know
     ended_at: Mapped[datetime | None]
+
+
+class DebitNoticeRow(db.Base):
+    """A debit announced to its payer: of which bill, how much at most, and not before which day. Used once."""
+
+    __tablename__ = "debit_notice"
+    __table_args__ = (
+        CheckConstraint("amount_cents > 0", name="amount"),
+        Index(
+            "uq_debit_notice_one_open", "mandate_id", "bill_id", unique=True, postgresql_where=text("used_at IS NULL")
+        ),
+        Index("ix_debit_notice_bill_id", "bill_id"),
+    )
+
+    id: Mapped[int] = db.primary_key()
+    mandate_id: Mapped[int] = mapped_column(ForeignKey("mandate.id"))
+    bill_id: Mapped[int] = mapped_column(ForeignKey("bill.id"))
+    amount_cents: Mapped[int]
+    collect_on: Mapped[date]
+    announced_at: Mapped[datetime]
+    used_at: Mapped[datetime | None]
 
 
 class TransferRow(db.Base):

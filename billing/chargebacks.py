@@ -50,6 +50,8 @@ def closed(session: Session, row: models.PaymentRow, event: ports.GatewayEvent, 
     _post(session, row, found, "DISPUTE_LOST", {ledger.RECEIVABLE: 1, ledger.DISPUTED_CASH: -1}, now)
     if found.held_cents:
         received.reopen(session, row, now)
+        if row.method in received.DEBITS:  # a payer's refund of a debit: what they took back is not taken again
+            received.stop_debits(session, row, found.reason, now)
         received.tell(session, "payment.returned", row, now, fee="0.00")
     return "APPLIED", None
 

@@ -1,13 +1,14 @@
 """What the gateway tells us, applied once each: late, doubled and in any order, it ends in the same books."""
 
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from billing import chargebacks, models, once, payments, received, refunds, saved_methods, views
-from core import audit, errors, log, money, ports
+from billing import chargebacks, methods, models, once, payments, received, refunds, saved_methods, views
+from core import audit, errors, http, log, money, ports
 from core.accounts import queries as accounts
 from core.hub import Hub
 
@@ -20,7 +21,15 @@ _DISPUTES = ("payment.disputed", "payment.dispute_won", "payment.dispute_lost")
 _AFTERWARDS = ("payment.refunded", "refund.sent", "refund.failed", *_DISPUTES)
 _WAITING = ("UNKNOWN_PAYMENT", "EARLY")  # looked at again when something else of the same payment has been applied
 
-_KEPT = ("reference", "dispute", "last4", "gateway_customer", "refund", "gateway_refund")  # of an event's metadata
+_KEPT = (
+    "reference",
+    "dispute",
+    "last4",
+    "gateway_customer",
+    "mandate",
+    "refund",
+    "gateway_refund",
+)  # of an event's metadata
 
 
 def settle_gateway_event(hub: Hub, event: ports.GatewayEvent) -> str:
@@ -30,6 +39,8 @@ def settle_gateway_event(hub: Hub, event: ports.GatewayEvent) -> str:
     """
     now = hub.now()
     gateway = hub.payments.name
+    if event.kind == "method.set_up":
+        event = _what_was_kept(hub, event)
     with hub.transaction() as session:
         # one event at a time per payment, whatever order they come in
         once.lock(session, f"{gateway}:{event.external_id}")
@@ -196,14 +207,27 @@ def _catch_up(session: Session, gateway: str, external_id: str, currency: str, n
             again = again or row.outcome == "APPLIED"
 
 
+def _what_was_kept(hub: Hub, event: ports.GatewayEvent) -> ports.GatewayEvent:
+    """News of a set-up names neither digits nor mandate: they are asked for before anything is written."""
+    http.leave()
+    kept = hub.payments.find_kept(setup_id=event.external_id)
+    metadata = {**event.metadata, "last4": kept.last4, "gateway_customer": kept.customer_id}
+    if kept.mandate:
+        metadata["mandate"] = kept.mandate
+    return replace(event, kind="method.saved", external_id=kept.method_id, method=kept.method, metadata=metadata)
+
+
 def _saved(session: Session, gateway: str, event: ports.GatewayEvent, account_id: int, now: datetime) -> Outcome:
-    last4 = event.metadata.get("last4", "")
-    if len(last4) != 4 or not last4.isdigit():
+    last4, scheme = event.metadata.get("last4", ""), methods.scheme(event.method)
+    if len(last4) != 4 or not (last4.isascii() and last4.isdigit()):
         return "PARKED", "METHOD"
+    if scheme == "SEPA" and not event.metadata.get("mandate"):
+        return "PARKED", "MANDATE"
     saved_methods.keep_method(
         session, account_id=account_id, gateway=gateway, method_id=event.external_id,
         gateway_customer_id=event.metadata.get("gateway_customer", ""),
-        kind="BANK" if event.method == "us_bank_account" else "CARD", last4=last4, now=now,
+        kind="BANK" if scheme else "CARD", last4=last4, scheme=scheme or "ACH",
+        reference=event.metadata.get("mandate"), now=now,
     )  # fmt: skip
     return "APPLIED", None
 

@@ -5,7 +5,20 @@ from datetime import date, datetime, timedelta
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from billing import arrangements, autopay, crew, dunning, issuing, ledger, models, once, rules, runs, settling
+from billing import (
+    arrangements,
+    autopay,
+    cash_models,
+    crew,
+    dunning,
+    issuing,
+    ledger,
+    models,
+    once,
+    rules,
+    runs,
+    settling,
+)
 from core import errors, log, money, outbox, periods
 from core.accounts import queries as accounts
 from core.hub import Hub
@@ -38,7 +51,8 @@ def run_due_cycles(hub: Hub) -> None:
 
 
 def charge_autopay(hub: Hub) -> None:
-    """This will charge what is due to the kept methods of those who asked for it, once per bill."""
+    """This will charge what is due to the kept methods of those who asked for it, once per bill, and announce the SEPA
+    debits that are coming."""
     now = hub.now()
     today = periods.civil_day(now, hub.settings.utility_timezone)
     with hub.transaction() as session:
@@ -55,6 +69,9 @@ def charge_autopay(hub: Hub) -> None:
         )
         due = settling.open_items(session, account_ids=account_ids)
         ready = [a for a in account_ids if any(i.due_on <= today and not i.disputed for i in due.get(a, ()))]
+        announced = _announced(session, [a for a in account_ids if due.get(a)])
+    for account_id in announced:
+        autopay.announce_due(hub, account_id=account_id, now=now)
     for account_id in ready:
         try:
             autopay.charge_due(hub, account_id=account_id, now=now)
@@ -87,6 +104,19 @@ def follow_arrangements(hub: Hub) -> None:
         with hub.transaction() as session:
             once.lock_account(session, account_id)
             arrangements.follow(session, account_id=account_id, now=now)
+
+
+def _announced(session: Session, account_ids: list[int]) -> list[int]:
+    """Those whose debits are told to them beforehand, each time."""
+    method, mandate = models.AutopayRow, cash_models.MandateRow
+    return list(
+        session.scalars(
+            select(method.account_id)
+            .join(mandate, mandate.saved_method_id == method.saved_method_id)
+            .where(method.account_id.in_(account_ids), mandate.scheme == "SEPA", mandate.revoked_at.is_(None))
+            .order_by(method.account_id)
+        )
+    )
 
 
 def _fees_of(session: Session, account_ids: list[int], now: datetime, zone: str) -> None:

@@ -21,9 +21,12 @@ from billing.disconnection import complete_disconnection, complete_reconnection,
 from billing.dunning import record_contact, record_letter
 from billing.gateway_news import resolve_parked, settle_gateway_event
 from billing.issuing import cancel_bill, issue_bill, issue_bills, release_bill
+from billing.methods import DEBITS
+from billing.methods import kept as kept_methods
 from billing.payments import (
     FilePayment,
     begin_checkout,
+    begin_setup,
     open_payment_link,
     record_payment,
     record_payment_file,
@@ -38,12 +41,14 @@ from billing.tariffs import assign as assign_tariff
 from billing.tariffs import load_published, publish
 
 __all__ = [
+    "DEBITS",
     "FilePayment",
     "accept_arrangement",
     "accept_correction",
     "assign_tariff",
     "begin_checkout",
     "begin_phone_payment",
+    "begin_setup",
     "bill_outstanding",
     "cancel_bill",
     "cancel_switch",
@@ -57,6 +62,7 @@ __all__ = [
     "issue_bill",
     "issue_bills",
     "keep_method",
+    "kept_methods",
     "leave_budget",
     "load_published",
     "open_arrangement",

@@ -134,7 +134,7 @@ def list_saved_methods(session: Session, *, account_id: int) -> tuple[views.Save
     """This will list the cards and bank accounts kept for an account, newest first."""
     method, mandate, autopay = models.SavedMethodRow, cash_models.MandateRow, models.AutopayRow
     rows = session.execute(
-        select(method, autopay.enabled, mandate.accepted_at, mandate.notice_days)
+        select(method, autopay.enabled, mandate)
         .outerjoin(autopay, autopay.saved_method_id == method.id)
         .outerjoin(mandate, (mandate.saved_method_id == method.id) & mandate.revoked_at.is_(None))
         .where(method.account_id == account_id, method.removed_at.is_(None))
@@ -143,9 +143,11 @@ def list_saved_methods(session: Session, *, account_id: int) -> tuple[views.Save
     return tuple(
         views.SavedMethod(
             row.id, row.account_id, row.kind, row.last4, row.saved_at,
-            autopay=bool(pays), agreed_at=agreed_at, notice_days=days,
+            autopay=bool(pays), agreed_at=agreed.accepted_at if agreed else None,
+            notice_days=agreed.notice_days if agreed else None, scheme=agreed.scheme if agreed else None,
+            mandate=agreed.reference if agreed else None,
         )
-        for row, pays, agreed_at, days in rows
+        for row, pays, agreed in rows
     )  # fmt: skip
 
 

@@ -9,6 +9,7 @@ from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
 from billing import ledger, models, once, owed, received, settling, views
+from billing import methods as ways
 from core import crypto, errors, http, money, ports
 from core.accounts import queries as accounts
 from core.hub import Hub
@@ -56,11 +57,15 @@ def begin_checkout(
     *,
     token: str,
     return_url: str,
-    methods: Sequence[str] = ("card", "us_bank_account", "link"),
+    methods: Sequence[str] = (),
     locale: str = "en",
 ) -> ports.Checkout:
-    """This will open the gateway's own payment page for a link: read, call, write. The same attempt opens one page."""
+    """This will open the gateway's own payment page for a link: read, call, write. The same attempt opens one page.
+
+    Without `methods`, the page offers what the house does; Invalid payment.method for one that it does not.
+    """
     now = hub.now()
+    methods = _offered(methods, ways.offered(hub.settings))
     with hub.transaction() as session:
         row = _link(session, token)
         if row.status != "OPEN":
@@ -87,6 +92,18 @@ def begin_checkout(
             .values(checkout_id=checkout.external_id, checkout_url=checkout.url)
         )
     return checkout
+
+
+def begin_setup(hub: Hub, *, account_id: int, method: str, return_url: str, locale: str, key: str) -> ports.Checkout:
+    """This will open the gateway's own page that keeps a method for later; what it kept comes as news.
+
+    Invalid payment.method for one that the house does not keep.
+    """
+    http.leave()
+    return hub.payments.start_setup(
+        currency=hub.settings.currency, reference=f"account:{account_id}", return_url=return_url, locale=locale,
+        methods=_offered((method,), ways.kept(hub.settings)), key=key,
+    )  # fmt: skip
 
 
 def record_payment(
@@ -164,6 +181,13 @@ def record_payment_file(session: Session, *, gateway: str, payments: Sequence[Fi
     ledger.post_journals(session, [received.journal(row) for row in rows], now=now)
     settling.settle(session, account_ids=sorted({row.account_id for row in rows}), now=now)
     return len(rows)
+
+
+def _offered(wanted: Sequence[str], offered: tuple[str, ...]) -> tuple[str, ...]:
+    unknown = sorted(set(wanted) - set(offered))
+    if unknown:
+        raise errors.Invalid("payment.method", methods=unknown)
+    return tuple(wanted) or offered
 
 
 def _link(session: Session, token: str) -> models.PaymentLinkRow:

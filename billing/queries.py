@@ -33,6 +33,7 @@ from billing.proposals import count_open as count_proposals
 from billing.reasons import explain_bill, list_tips
 from billing.reconciling import reconcile
 from billing.refunds import list_waiting as list_waiting_refunds
+from billing.rules import SepaDebit, sepa_debit
 from billing.running import forecast_bill, period_costs, running_period
 from billing.statement import bill_document, bill_documents
 from billing.tariffs import count_on, current_tariff, list_tariffs
@@ -109,6 +110,7 @@ __all__ = [
     "RunReport",
     "Running",
     "SavedMethod",
+    "SepaDebit",
     "Switch",
     "Tariff",
     "Tip",
@@ -155,6 +157,7 @@ __all__ = [
     "reconnects_by",
     "running_period",
     "sales_by_class",
+    "sepa_debit",
     "switch_dates",
     "trial_balance",
     "undo_until",

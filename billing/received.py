@@ -6,14 +6,16 @@ from typing import Any
 from sqlalchemy import func, select, update
 from sqlalchemy.orm import Session
 
-from billing import arrangements, cash_models, credits, ledger, models, rules, settling
+from billing import arrangements, cash_models, credits, ledger, methods, models, rules, saved_methods, settling
 from core import money, outbox
 from core.accounts import queries as accounts
 
 FEE_EVERY = timedelta(days=30)
-DEBITS = ("us_bank_account", "sepa_debit")
+DEBITS = methods.DEBITS
 # a debit that came back for want of money may be shown to the bank again; any other reason ends the mandate's use
 RETRIED = frozenset({"insufficient_funds", "R01", "R09", "processing_error", "card_declined"})
+# the bank knows of no mandate, or no account, any more: nothing is debited under it again
+ENDED = frozenset({"debit_not_authorized", "account_closed", "no_account", "bank_ownership_changed"})
 
 
 def succeed(session: Session, row: models.PaymentRow, now: datetime) -> None:
@@ -188,6 +190,18 @@ def pause_autopay(session: Session, *, account_id: int, code: str, now: datetime
         )  # fmt: skip
 
 
+def stop_debits(session: Session, row: models.PaymentRow, code: str | None, now: datetime) -> None:
+    """This will pause automatic payment after a debit that came back for a reason that another try does not mend.
+
+    Where the bank says that nothing was agreed, or the account is gone, it is forgotten with its mandate.
+    """
+    if code in RETRIED:
+        return
+    pause_autopay(session, account_id=row.account_id, code=code or "returned", now=now)
+    if code in ENDED:
+        saved_methods.end_mandate(session, account_id=row.account_id, external_id=row.external_id, now=now)
+
+
 def _returned_debit(session: Session, row: models.PaymentRow, now: datetime) -> None:
     """The fee that the rule allows, automatic payment paused where trying again is of no use, and the customer told."""
     cents = 0
@@ -201,8 +215,7 @@ def _returned_debit(session: Session, row: models.PaymentRow, now: datetime) -> 
             )  # fmt: skip
         else:
             cents = 0
-        if row.failure_code not in RETRIED:
-            pause_autopay(session, account_id=row.account_id, code=row.failure_code or "returned", now=now)
+        stop_debits(session, row, row.failure_code, now)
     tell(session, "payment.returned", row, now, fee=str(money.from_cents(cents)))
 
 

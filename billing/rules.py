@@ -4,6 +4,7 @@ The answers, with their citations, are compliance's; here they only become dates
 """
 
 from collections import defaultdict
+from dataclasses import dataclass
 from datetime import date, timedelta
 from decimal import Decimal
 
@@ -93,6 +94,22 @@ def returned_fee(jurisdiction: str, on: date, *, failure_code: str | None) -> tu
     codes = found.values.get("codes")
     charged = codes is None or failure_code in codes
     return money.cents(found.number("amount")) if charged else 0, found.citation
+
+
+@dataclass(frozen=True)
+class SepaDebit:
+    """What a SEPA debit owes its payer: word ahead (shorter where the mandate says so), and how long it may go back."""
+
+    notice_days: int
+    agreed_notice_days: int
+    refund_weeks: int
+    unauthorised_months: int
+
+
+def sepa_debit(jurisdiction: str, on: date) -> SepaDebit:
+    """This will give the terms of SEPA debits in force on a day."""
+    found = compliance.rule(jurisdiction, "sepa_debit", on)
+    return SepaDebit(**{name: found.days(name) for name in SepaDebit.__dataclass_fields__})
 
 
 def deposit_interest(jurisdiction: str, *, cents: int, held_from: date, until: date) -> int:

@@ -269,6 +269,8 @@ class SavedMethod:
     autopay: bool = False
     agreed_at: datetime | None = None
     notice_days: int | None = None
+    scheme: str | None = None
+    mandate: str | None = None
 
 
 @dataclass(frozen=True)

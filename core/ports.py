@@ -205,7 +205,8 @@ class GatewayCharge:
 class GatewayEvent:
     event_id: str
     kind: str  # "payment.succeeded", "payment.processing", "payment.failed", "payment.refunded", "payment.disputed",
-    # "payment.dispute_won", "payment.dispute_lost", "refund.sent", "refund.failed", "method.saved"
+    # "payment.dispute_won", "payment.dispute_lost", "refund.sent", "refund.failed", "method.saved" and "method.set_up"
+    # (of a set-up's id: what was kept by it is asked for)
     external_id: str
     amount: Decimal
     currency: str
@@ -222,6 +223,17 @@ class GatewayRefund:
     external_id: str
     status: str  # "SENT", "FAILED"
     failure_code: str | None = None
+
+
+@dataclass(frozen=True)
+class KeptMethod:
+    """A card or bank account that the gateway keeps. `mandate` is the reference by which a bank knows the mandate."""
+
+    method_id: str
+    customer_id: str
+    method: str  # "card", "us_bank_account", "sepa_debit"
+    last4: str
+    mandate: str | None = None
 
 
 @dataclass(frozen=True)
@@ -254,8 +266,26 @@ class PaymentGateway(Protocol):
         """This will open a hosted payment page; card digits never reach the hub. `key` makes it idempotent."""
         ...
 
+    def start_setup(
+        self, *, currency: str, reference: str, methods: Sequence[str], return_url: str, locale: str, key: str
+    ) -> Checkout:
+        """This will open a hosted page that keeps a method, and takes the mandate of a bank account; no money moves."""
+        ...
+
+    def find_kept(self, *, setup_id: str) -> KeptMethod:
+        """This will ask what a completed set-up keeps."""
+        ...
+
     def charge_saved(
-        self, *, method_id: str, customer_id: str, amount: Decimal, currency: str, reference: str, key: str
+        self,
+        *,
+        method_id: str,
+        customer_id: str,
+        method: str,
+        amount: Decimal,
+        currency: str,
+        reference: str,
+        key: str,
     ) -> GatewayCharge:
         """This will charge a saved card or bank account, off session."""
         ...

@@ -68,6 +68,9 @@ class Settings(BaseModel):
     stripe_api_key: str = ""
     stripe_api_base: str | None = None
     stripe_webhook_secret: str = ""
+    # what may be paid with, of card, us_bank_account, sepa_debit, link; empty: what suits the currency
+    payment_methods: tuple[str, ...] = ()
+    sepa_creditor_id: str = ""  # as announcements of SEPA debits name it; the gateway's own when it is the creditor
 
     # how many years interval reads are kept, each from its day on; what is unbilled or disputed stays longer
     reads_kept_years: tuple[tuple[date, int], ...] = ((date(2000, 1, 1), 7),)

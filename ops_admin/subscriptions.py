@@ -58,6 +58,7 @@ SUBSCRIPTIONS: Mapping[str, tuple[Subscriber, ...]] = {
     "phone_payment.owed": (_of(billing.charge_phone_payment, "turns"),),
     "refund.approved": (_of(billing.send_refund),),
     "method.removed": (_of(billing.forget_method),),
+    "debit.announced": (_of(notices.notify_debit),),
     "autopay.paused": (_of(notices.notify_autopay_paused),),
     "appointment.booked": (_notify_appointment,),
     "appointment.moved": (_notify_appointment,),

@@ -147,6 +147,8 @@ class FakeGateway:
     down: bool = False
     checkouts: dict[str, Mapping[str, Any]] = field(default_factory=dict)
     charges: dict[str, Mapping[str, Any]] = field(default_factory=dict)
+    setups: dict[str, Mapping[str, Any]] = field(default_factory=dict)
+    kept: dict[str, ports.KeptMethod] = field(default_factory=dict)
     refunds: dict[str, Decimal] = field(default_factory=dict)
     refund_calls: int = 0
     refuse: str | None = None  # what a token is refused for
@@ -169,6 +171,17 @@ class FakeGateway:
         self._up()
         self.checkouts.setdefault(key, details)
         return ports.Checkout(f"https://pay.example/{key}", f"cs_{key}")
+
+    def start_setup(self, *, key: str, **details: Any) -> ports.Checkout:
+        self._up()
+        self.setups.setdefault(key, details)
+        return ports.Checkout(f"https://pay.example/{key}", f"cs_{key}")
+
+    def find_kept(self, *, setup_id: str) -> ports.KeptMethod:
+        self._up()
+        if setup_id not in self.kept:
+            raise errors.NotFound("method.unknown")
+        return self.kept[setup_id]
 
     def charge_saved(self, *, key: str, **details: Any) -> ports.GatewayCharge:
         self._up()

@@ -15,7 +15,8 @@ Answer = TypeVar("Answer")
 
 TIMEOUT = 5.0
 TOLERANCE = timedelta(minutes=5)
-METHODS = ("card", "us_bank_account", "link")
+METHODS = ("card", "us_bank_account", "sepa_debit", "link")
+_CURRENCY = {"us_bank_account": "USD", "sepa_debit": "EUR"}  # a debit scheme knows one currency
 
 _INTENT = {
     "payment_intent.succeeded": "payment.succeeded",
@@ -63,10 +64,7 @@ class StripeGateway:
         key: str,
     ) -> ports.Checkout:
         """This will open a hosted page; `reference` comes back with every event of the payment."""
-        unknown = set(methods) - set(METHODS)
-        if unknown:
-            raise errors.Invalid("payment.method", methods=sorted(unknown))
-        joint = "&" if "?" in return_url else "?"
+        _fit(methods, currency)
         params = {
             "mode": "payment",
             "line_items": [
@@ -80,20 +78,59 @@ class StripeGateway:
                 }
             ],
             "payment_method_types": list(methods),
-            "success_url": f"{return_url}{joint}result=done",
-            "cancel_url": f"{return_url}{joint}result=back",
+            **_ways_back(return_url),
             "client_reference_id": reference,
             "metadata": {"reference": reference},
             "payment_intent_data": {"metadata": {"reference": reference}},
             "locale": locale if locale in ("en", "es") else "auto",
         }
-        session = self._call(lambda: self._client.v1.checkout.sessions.create(params, options={"idempotency_key": key}))
-        if not session.url:
-            raise errors.ProviderError("stripe.no_url", retryable=False)
-        return ports.Checkout(session.url, session.id)
+        return self._page(params, key)
+
+    def start_setup(
+        self, *, currency: str, reference: str, methods: Sequence[str], return_url: str, locale: str, key: str
+    ) -> ports.Checkout:
+        """This will open a hosted page that keeps a method; the page shows the mandate and takes the word for it."""
+        _fit(methods, currency)
+        params = {
+            "mode": "setup",
+            "payment_method_types": list(methods),
+            "customer_creation": "always",
+            "client_reference_id": reference,
+            "metadata": {"reference": reference},
+            "setup_intent_data": {"metadata": {"reference": reference}},
+            "locale": locale if locale in ("en", "es") else "auto",
+            **_ways_back(return_url),
+        }
+        return self._page(params, key)
+
+    def find_kept(self, *, setup_id: str) -> ports.KeptMethod:
+        """This will read a set-up with its method and its mandate; one that is not done is not there (NotFound)."""
+        params: dict[str, Any] = {"expand": ["payment_method", "mandate"]}
+        setup = self._call(lambda: self._client.v1.setup_intents.retrieve(setup_id, params))
+        kept: Any = setup.payment_method
+        if setup.status != "succeeded" or kept is None:
+            raise errors.NotFound("method.unknown")
+        detail = getattr(kept, kept.type, None)
+        agreed: Any = setup.mandate
+        terms = getattr(agreed.payment_method_details, kept.type, None) if agreed else None
+        return ports.KeptMethod(
+            method_id=str(kept.id),
+            customer_id=str(kept.customer or setup.customer or ""),
+            method=str(kept.type),
+            last4=str(getattr(detail, "last4", None) or ""),
+            mandate=getattr(terms, "reference", None) or (str(agreed.id) if agreed else None),
+        )
 
     def charge_saved(
-        self, *, method_id: str, customer_id: str, amount: Decimal, currency: str, reference: str, key: str
+        self,
+        *,
+        method_id: str,
+        customer_id: str,
+        method: str,
+        amount: Decimal,
+        currency: str,
+        reference: str,
+        key: str,
     ) -> ports.GatewayCharge:
         """This will charge a kept method while the customer is away; a decline is an answer, not an error."""
         params = {
@@ -101,6 +138,7 @@ class StripeGateway:
             "currency": currency.lower(),
             "customer": customer_id,
             "payment_method": method_id,
+            "payment_method_types": [method],
             "off_session": True,
             "confirm": True,
             "metadata": {"reference": reference},
@@ -222,6 +260,12 @@ class StripeGateway:
         except (KeyError, TypeError, ValueError) as odd:
             raise errors.Invalid("webhook.body") from odd
 
+    def _page(self, params: Any, key: str) -> ports.Checkout:
+        session = self._call(lambda: self._client.v1.checkout.sessions.create(params, options={"idempotency_key": key}))
+        if not session.url:
+            raise errors.ProviderError("stripe.no_url", retryable=False)
+        return ports.Checkout(session.url, session.id)
+
     def _call(self, call: Callable[[], Answer]) -> Answer:
         http.leave()
         try:
@@ -288,7 +332,11 @@ def _event(event: Mapping[str, Any]) -> ports.GatewayEvent | None:
         metadata = {**(thing.get("metadata") or {}), "dispute": thing["id"]}
         ended = _DISPUTES.get(state, "payment.disputed") if kind.endswith("closed") else "payment.disputed"
         return told(ended, thing["payment_intent"], thing["amount"], failure=thing.get("reason"), metadata=metadata)
+    if kind == "setup_intent.succeeded":
+        return told("method.set_up", thing["id"], 0)
     if kind == "payment_method.attached":
+        if not (thing.get("metadata") or {}).get("reference"):
+            return None  # its set-up tells whose it is
         detail = thing.get(thing["type"]) or {}
         metadata = {
             **(thing.get("metadata") or {}),
@@ -297,6 +345,18 @@ def _event(event: Mapping[str, Any]) -> ports.GatewayEvent | None:
         }
         return told("method.saved", thing["id"], 0, method=thing["type"], metadata=metadata)
     return None
+
+
+def _fit(methods: Sequence[str], currency: str) -> None:
+    """Invalid payment.method for what is not known, or does not know the currency."""
+    unfit = sorted(m for m in methods if m not in METHODS or _CURRENCY.get(m, currency.upper()) != currency.upper())
+    if unfit or not methods:
+        raise errors.Invalid("payment.method", methods=unfit)
+
+
+def _ways_back(return_url: str) -> dict[str, str]:
+    joint = "&" if "?" in return_url else "?"
+    return {"success_url": f"{return_url}{joint}result=done", "cancel_url": f"{return_url}{joint}result=back"}
 
 
 def _status(status: str) -> str:

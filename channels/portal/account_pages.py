@@ -10,8 +10,8 @@ from billing import operations as billing
 from billing import queries as bills
 from channels import edge
 from channels.portal import visitor as visitors
-from channels.portal.visitor import Visitor, signed_in
-from core import errors
+from channels.portal.visitor import Visitor, going_out, signed_in
+from core import crypto, errors
 from core.accounts import operations as accounts
 from core.accounts import queries as accounts_read
 from core.conversations import operations as speaking
@@ -51,6 +51,9 @@ def add(pages: flask.Blueprint, hub: Hub) -> None:
             own=accounts_read.list_accounts(session, customer_id=visitor.customer.id),
             methods=bills.list_saved_methods(session, account_id=visitor.account.id),
             balance=bills.get_balance(session, account_id=visitor.account.id, now=hub.now()),
+            keepable=billing.kept_methods(hub.settings),
+            debit_terms=bills.sepa_debit(visitor.account.jurisdiction, visitor.today),
+            asked=flask.request.args.get("result") == "done",
         )
 
     @pages.post("/portal/account")
@@ -95,6 +98,20 @@ def add(pages: flask.Blueprint, hub: Hub) -> None:
         if act == "locale":
             response.set_cookie(visitors.LOCALE, form["locale"], max_age=365 * 86400, samesite="Lax", httponly=True)
         return response
+
+    @pages.post("/portal/account/method")
+    @going_out(hub)
+    def keep_method(visitor: Visitor) -> flask.typing.ResponseReturnValue:
+        """To the gateway's own page, where a card or bank account is given and a mandate accepted."""
+        page = billing.begin_setup(
+            hub,
+            account_id=visitor.account.id,
+            method=flask.request.form.get("method", ""),
+            return_url=f"{hub.settings.public_base_url.rstrip('/')}/portal/account",
+            locale=visitors.locale(hub),
+            key=f"setup-{visitor.account.id}-{crypto.token(9)}",
+        )
+        return flask.redirect(page.url, code=303)
 
     @pages.post("/portal/choose-account")
     @signed_in(hub)

@@ -142,13 +142,13 @@ def add(pages: flask.Blueprint, hub: Hub) -> None:
         with hub.transaction() as session:
             link = bills.get_payment_link(session, token=token, now=hub.now())
             number = _masked_account(session, link.account_id)
-        return flask.render_template("portal/pay.html", link=link, account_number=number)
+        ways = billing.kept_methods(hub.settings)  # Link is a button on the gateway's own page of cards
+        debit = any(way in billing.DEBITS for way in ways)
+        return flask.render_template("portal/pay.html", link=link, account_number=number, ways=ways, debit=debit)
 
     @pages.post("/pay/<token>")
     def begin_payment(token: str) -> flask.typing.ResponseReturnValue:
         method = flask.request.form.get("method", "card")
-        if method not in ("card", "us_bank_account"):
-            raise errors.Invalid("payment.method")
         checkout = billing.begin_checkout(
             hub,
             token=token,

@@ -65,19 +65,43 @@ def signed_in(hub: Hub) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
         @functools.wraps(view)
         def wrapped(**arguments: Any) -> Any:
             with hub.transaction() as session:
-                visitor = find(hub, session)
+                visitor = _admit(hub, session)
                 if visitor is None:
                     return flask.redirect(flask.url_for("portal.sign_in", then=flask.request.full_path.rstrip("?")))
-                flask.g.visitor = visitor
-                if flask.request.method == "POST" and not crypto.same(
-                    csrf(hub, visitor.token), flask.request.form.get("csrf", "")
-                ):
-                    raise errors.Refused("portal.form_expired")
                 return view(session=session, visitor=visitor, **arguments)
 
         return wrapped
 
     return decorate
+
+
+def going_out(hub: Hub) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """This will let a signed-in customer's form go outside: who they are is read first, then no transaction is open."""
+
+    def decorate(view: Callable[..., Any]) -> Callable[..., Any]:
+        @functools.wraps(view)
+        def wrapped(**arguments: Any) -> Any:
+            with hub.transaction() as session:
+                visitor = _admit(hub, session)
+            if visitor is None:
+                return flask.redirect(flask.url_for("portal.sign_in"))
+            return view(visitor=visitor, **arguments)
+
+        return wrapped
+
+    return decorate
+
+
+def _admit(hub: Hub, session: Session) -> Visitor | None:
+    """Who is signed in; a form must bring back its token."""
+    visitor = find(hub, session)
+    if visitor is not None:
+        flask.g.visitor = visitor
+        if flask.request.method == "POST" and not crypto.same(
+            csrf(hub, visitor.token), flask.request.form.get("csrf", "")
+        ):
+            raise errors.Refused("portal.form_expired")
+    return visitor
 
 
 def locale(hub: Hub) -> str:

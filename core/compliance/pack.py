@@ -14,6 +14,7 @@ RuleName = Literal[
     "payment_extension", "reinstatement", "plan_expiry", "back_billing", "deposit", "cooling_off", "outage_credit",
     "call_answer", "estimates", "allocation", "e_bill", "dsar", "opt_out", "regulator", "doe_417_alert",
     "doe_417_normal", "doe_417_final", "returned_payment_fee", "deposit_interest", "usage_privacy", "budget_billing",
+    "sepa_debit",
 ]  # fmt: skip
 
 # what a rule of a name must bring; the rest of `values` is free
@@ -37,6 +38,7 @@ NEEDED: dict[str, tuple[str, ...]] = {
     "back_billing": ("months",),
     "returned_payment_fee": ("amount",),
     "deposit_interest": ("percent",),
+    "sepa_debit": ("notice_days", "agreed_notice_days", "refund_weeks", "unauthorised_months"),
     "usage_privacy": ("members", "share_percent"),
     "budget_billing": (
         "step",

@@ -120,6 +120,29 @@ def notify_autopay_paused(hub: Hub, fact: outbox.Fact) -> None:
     )
 
 
+def notify_debit(hub: Hub, fact: outbox.Fact) -> None:
+    """This will tell a customer what is going to be debited, when, and under which mandate. For ``debit.announced``."""
+    payload = fact.payload
+    collect_on = date.fromisoformat(str(payload["collect_on"]))
+    if collect_on < periods.civil_day(hub.now(), hub.settings.utility_timezone):
+        return
+    _tell(
+        hub,
+        account_id=int(payload["account_id"]),
+        kind="notice.debit_announced",
+        data={
+            "amount": str(payload["amount"]),
+            "collect_on": collect_on,
+            "mandate": str(payload["mandate"]),
+            "creditor": str(payload["creditor"]),
+            "last4": str(payload["last4"]),
+        },
+        purpose="SERVICE",
+        key=f"debit:{payload['notice_id']}",
+        channels=_FOR_SURE,
+    )
+
+
 def notify_appointment(hub: Hub, fact: outbox.Fact) -> None:
     """This will confirm, in writing, what was agreed of an appointment, and remind of it shortly before.
 

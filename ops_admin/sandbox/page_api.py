@@ -8,6 +8,7 @@ from flask import Blueprint, Response, jsonify, request
 from ops_admin.sandbox import crm_desk, mail, phones, sendgrid_api, twilio_calls
 from ops_admin.sandbox import hubspot_records as records
 from ops_admin.sandbox import hubspot_schema as schema
+from ops_admin.sandbox import stripe_debits as debits
 from ops_admin.sandbox import stripe_money as money
 from ops_admin.sandbox.people import Person
 from ops_admin.sandbox.world import World
@@ -210,24 +211,25 @@ def _house(pages: Blueprint, world: World) -> None:
     @pages.post("/advance-day")
     def advance() -> Answer:
         with world.store.change():
-            return jsonify(settled=money.settle_debits(world))
+            return jsonify(settled=debits.settle_debits(world))
 
     @pages.post("/disputes/<key>/<any(won, lost):end>")
     def end_dispute(key: str, end: str) -> Answer:
         with world.store.change():
-            return jsonify(money.end_dispute(world, money.get(world, "dispute", key), end == "won"))
+            return jsonify(debits.end_dispute(world, money.get(world, "dispute", key), end == "won"))
 
     @pages.post("/payments/<key>/dispute")
     def dispute(key: str) -> Answer:
         try:
-            return jsonify(money.dispute(world, money.get(world, "payment_intent", key))), 201
+            return jsonify(debits.dispute(world, money.get(world, "payment_intent", key))), 201
         except Exception as problem:
             raise ValueError(str(problem)) from problem
 
     @pages.post("/payments/<key>/return")
     def return_debit(key: str) -> Answer:
         with world.store.change():
-            return jsonify(money.return_debit(world, money.get(world, "payment_intent", key)))
+            code = str((request.get_json(silent=True) or {}).get("code") or "insufficient_funds")
+            return jsonify(debits.return_debit(world, money.get(world, "payment_intent", key), code))
 
     @pages.get("/payments")
     def payments() -> Answer:

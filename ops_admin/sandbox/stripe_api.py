@@ -6,6 +6,7 @@ from typing import Any
 from flask import Blueprint, Response, jsonify, request
 
 from ops_admin.sandbox import signing, stripe_tokens, switches
+from ops_admin.sandbox import stripe_debits as debits
 from ops_admin.sandbox import stripe_money as money
 from ops_admin.sandbox.stripe_forms import StripeError, allow, decode, fingerprint, integer, need, recall, remember
 from ops_admin.sandbox.world import World, guard_loss
@@ -161,6 +162,13 @@ def _methods(world: World, post: Route, read: Route) -> None:
         if sort == "us_bank_account":
             number = str(details.get("account_number") or "000123456789")
             return money.new_method(world, sort, number[-4:], details=given.get("billing_details"))
+        if sort == "sepa_debit":
+            need(details, "iban")
+            iban = str(details["iban"]).replace(" ", "").upper()
+            if not debits.iban(iban):
+                raise StripeError(400, "invalid_request_error", "The IBAN you provided is invalid.",
+                                  code="invalid_bank_account_iban", param="sepa_debit[iban]")  # fmt: skip
+            return money.new_method(world, sort, iban[-4:], details=given.get("billing_details"))
         raise StripeError(400, "invalid_request_error", f"Invalid type: {sort}", param="type")
 
     @read("/payment_methods")
@@ -193,8 +201,9 @@ def _methods(world: World, post: Route, read: Route) -> None:
         setup = {
             "id": key, "object": "setup_intent", "application": None, "client_secret": f"{key}_secret_sandbox",
             "created": int(world.now()), "customer": given.get("customer"), "description": given.get("description"),
-            "last_setup_error": None, "livemode": False, "metadata": _metadata(given), "next_action": None,
-            "payment_method": given.get("payment_method"), "usage": given.get("usage", "off_session"),
+            "last_setup_error": None, "livemode": False, "mandate": None, "metadata": _metadata(given),
+            "next_action": None, "payment_method": given.get("payment_method"),
+            "usage": given.get("usage", "off_session"),
             "payment_method_types": given.get("payment_method_types") or ["card"],
             "status": "requires_confirmation" if given.get("payment_method") else "requires_payment_method",
         }  # fmt: skip
@@ -207,12 +216,22 @@ def _methods(world: World, post: Route, read: Route) -> None:
 
     @read("/setup_intents/<key>")
     def get_setup(given: Thing, key: str) -> Thing:
-        return money.get(world, "setup_intent", key)
+        setup = dict(money.get(world, "setup_intent", key))
+        for name in ("payment_method", "mandate"):
+            if name in (given.get("expand") or []) and setup.get(name):
+                setup[name] = money.get(world, name, setup[name])
+        return setup
+
+    @read("/mandates/<key>")
+    def get_mandate(given: Thing, key: str) -> Thing:
+        return money.get(world, "mandate", key)
 
 
 def _confirm_setup(world: World, setup: Thing, given: Thing) -> Thing:
     method = money.method_for(world, given.get("payment_method") or setup["payment_method"] or "none")
     setup.update(status="succeeded", payment_method=method["id"])
+    if method["type"] in money.DEBITS:
+        setup["mandate"] = debits.mandate(world, method)["id"]
     if setup["customer"]:
         money.attach(world, method, setup["customer"])
     money.keep(world, setup)
@@ -381,7 +400,7 @@ def _rest(world: World, post: Route, read: Route) -> None:
             intent_id = given["payment_intent"]
         intent = money.get(world, "payment_intent", intent_id, "payment_intent")
         amount = integer(given, "amount", 1) if given.get("amount") else None
-        return money.refund(world, intent, amount, given.get("reason"), _metadata(given))
+        return debits.refund(world, intent, amount, given.get("reason"), _metadata(given))
 
     @read("/refunds")
     def list_refunds(given: Thing) -> Thing:

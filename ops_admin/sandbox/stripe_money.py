@@ -22,7 +22,8 @@ DECLINES: dict[str, tuple[str, str, str]] = {
     "0341": ("card_declined", "generic_decline", "Your card was declined."),
 }
 CHALLENGED = frozenset({"3155", "3184", "3220"})
-RETURNED = {"1116": "account_closed", "2227": "insufficient_funds", "3331": "debit_not_authorized"}
+DEBITS = ("us_bank_account", "sepa_debit")
+SEPA_DELAYED = frozenset({"3003", "3004"})  # the German test IBANs that take longer, by their last four digits
 TOKENS: dict[str, tuple[str, str]] = {
     "pm_card_visa": ("card", "4242"),
     "pm_card_mastercard": ("card", "4444"),
@@ -35,6 +36,10 @@ TOKENS: dict[str, tuple[str, str]] = {
     "pm_usBankAccount": ("us_bank_account", "6789"),
     "pm_usBankAccount_success": ("us_bank_account", "6789"),
     "pm_usBankAccount_insufficientFunds": ("us_bank_account", "2227"),
+    "pm_success_de": ("sepa_debit", "3000"),
+    "pm_failed_de": ("sepa_debit", "3001"),
+    "pm_disputed_de": ("sepa_debit", "3002"),
+    "pm_insufficientFunds_de": ("sepa_debit", "2227"),
 }
 
 
@@ -72,6 +77,11 @@ def new_method(
             "display_brand": brand, "fingerprint": f"fp{last4}", "networks": {"available": [brand], "preferred": None},
             "checks": {"cvc_check": "pass", "address_line1_check": None, "address_postal_code_check": None},
             "three_d_secure_usage": {"supported": True}, "wallet": None,
+        }  # fmt: skip
+    elif sort == "sepa_debit":
+        method["sepa_debit"] = {
+            "last4": last4, "country": "DE", "bank_code": "37040044", "branch_code": "", "fingerprint": f"fps{last4}",
+            "generated_from": {"charge": None, "setup_attempt": None},
         }  # fmt: skip
     else:
         method["us_bank_account"] = {
@@ -116,11 +126,20 @@ def confirm(world: World, intent: Thing, method: Thing, unattended: bool = False
     """This will try to take the money, and tell how it went. A decline leaves the intent open for another try."""
     last4 = method[method["type"]]["last4"]
     intent.update(payment_method=method["id"], next_action=None, last_payment_error=None)
-    if method["type"] == "us_bank_account":
+    if method["type"] not in intent["payment_method_types"]:
+        raise StripeError(
+            400, "invalid_request_error", f"The payment method type {method['type']} is not allowed here.",
+            param="payment_method",
+        )  # fmt: skip
+    if method["type"] == "sepa_debit" and intent["currency"] != "eur":
+        raise StripeError(400, "invalid_request_error", "sepa_debit supports eur only.", param="currency")
+    if method["type"] in DEBITS:
         charge = _charge(world, intent, method, "pending")
         intent.update(status="processing", latest_charge=charge["id"])
         keep(world, intent)
-        world.store.put("stripe-debit", intent["id"], {"intent": intent["id"], "last4": last4})
+        days = 1 if method["type"] != "sepa_debit" else 6 if last4 in SEPA_DELAYED else 5  # banking days
+        debit = {"intent": intent["id"], "last4": last4, "sort": method["type"], "days": days}
+        world.store.put("stripe-debit", intent["id"], debit)
         tell(world, "payment_intent.processing", intent)
         tell(world, "charge.pending", charge)
         return intent
@@ -128,49 +147,16 @@ def confirm(world: World, intent: Thing, method: Thing, unattended: bool = False
         if unattended:  # nobody is there whom the bank could ask
             error = ("authentication_required", "authentication_required",
                      "Your card was declined. This transaction requires authentication.")  # fmt: skip
-            return _fail(world, intent, method, error)
+            return fail(world, intent, method, error)
         intent.update(status="requires_action", next_action={"type": "use_stripe_sdk", "use_stripe_sdk": {}})
         keep(world, intent)
         tell(world, "payment_intent.requires_action", intent)
         return intent
     if last4 in DECLINES:
-        return _fail(world, intent, method, DECLINES[last4])
+        return fail(world, intent, method, DECLINES[last4])
     charge = _charge(world, intent, method, "succeeded")
-    _succeed(world, intent, charge)
+    succeed(world, intent, charge)
     return intent
-
-
-def settle_debits(world: World) -> int:
-    """This will let the next banking day come: debits under way succeed, or are returned."""
-    debits = world.store.all("stripe-debit")
-    for debit in debits:
-        _settle(world, get(world, "payment_intent", debit["intent"]), RETURNED.get(debit["last4"]))
-    return len(debits)
-
-
-def return_debit(world: World, intent: Thing) -> Thing:
-    """This will let the payer's bank send a debit under way back. ValueError for one that is not under way."""
-    if world.store.get("stripe-debit", intent["id"]) is None:
-        raise ValueError("only a debit under way can be returned")
-    _settle(world, intent, "insufficient_funds")
-    return intent
-
-
-def _settle(world: World, intent: Thing, returned: str | None) -> None:
-    """A debit under way ends: paid, or returned with a code."""
-    world.store.delete("stripe-debit", intent["id"])
-    charge, session = get(world, "charge", intent["latest_charge"]), _session_of(world, intent["id"])
-    if returned:
-        method = get(world, "payment_method", intent["payment_method"])
-        _fail(world, intent, method, (returned, returned, "The bank returned the debit."), charge)
-        if session:
-            tell(world, "checkout.session.async_payment_failed", session)
-        return
-    _succeed(world, intent, charge)
-    if session:
-        session["payment_status"] = "paid"
-        keep(world, session)
-        tell(world, "checkout.session.async_payment_succeeded", session)
 
 
 def latest_payments(world: World, limit: int) -> list[Thing]:
@@ -189,75 +175,6 @@ def latest_payments(world: World, limit: int) -> list[Thing]:
             }
         )  # fmt: skip
     return shown
-
-
-def refund(world: World, intent: Thing, amount: int | None, reason: str | None, metadata: Mapping[str, str]) -> Thing:
-    """This will give money back, never more than was taken."""
-    if intent["status"] != "succeeded":
-        raise StripeError(
-            400, "invalid_request_error",
-            f"This PaymentIntent ({intent['id']}) does not have a successful charge to refund.",
-            code="charge_not_refundable", param="payment_intent",
-        )  # fmt: skip
-    charge = get(world, "charge", intent["latest_charge"])
-    left = charge["amount"] - charge["amount_refunded"]
-    if left == 0:
-        raise StripeError(
-            400, "invalid_request_error", f"Charge {charge['id']} has already been refunded.",
-            code="charge_already_refunded",
-        )  # fmt: skip
-    wanted = left if amount is None else amount
-    if wanted > left:
-        raise StripeError(
-            400, "invalid_request_error",
-            f"Refund amount ({wanted}) is greater than unrefunded amount on charge ({left})",
-            param="amount",
-        )  # fmt: skip
-    back: Thing = {
-        "id": new_id("re"), "object": "refund", "amount": wanted, "balance_transaction": None, "charge": charge["id"],
-        "created": int(world.now()), "currency": charge["currency"], "metadata": dict(metadata),
-        "payment_intent": intent["id"], "reason": reason, "receipt_number": None, "status": "succeeded",
-        "source_transfer_reversal": None, "transfer_reversal": None,
-        "destination_details": {"type": "card", "card": {"type": "refund"}},
-    }  # fmt: skip
-    keep(world, back)
-    charge["amount_refunded"] += wanted
-    charge["refunded"] = charge["amount_refunded"] == charge["amount"]
-    keep(world, charge)
-    _move(world, back, "refund", -wanted)
-    tell(world, "refund.created", back)
-    tell(world, "charge.refunded", charge)
-    return back
-
-
-def dispute(world: World, intent: Thing) -> Thing:
-    """This will let the payer's bank take the money back."""
-    charge = get(world, "charge", intent["latest_charge"] or "none")
-    charge["disputed"] = True
-    keep(world, charge)
-    thing: Thing = {
-        "id": new_id("dp"), "object": "dispute", "amount": charge["amount"], "charge": charge["id"],
-        "currency": charge["currency"], "created": int(world.now()), "payment_intent": intent["id"],
-        "reason": "fraudulent", "status": "needs_response", "livemode": False, "metadata": charge["metadata"],
-        "balance_transactions": [], "evidence_details": {"due_by": int(world.now()) + 7 * 86_400},
-    }  # fmt: skip
-    keep(world, thing)
-    _move(world, thing, "adjustment", -thing["amount"])
-    tell(world, "charge.dispute.created", thing)
-    return thing
-
-
-def end_dispute(world: World, thing: Thing, won: bool) -> Thing:
-    """This will let the bank decide: won, the money comes back; lost, it stays away."""
-    if thing["status"] in ("won", "lost"):
-        return thing
-    thing["status"] = "won" if won else "lost"
-    keep(world, thing)
-    if won:
-        _move(world, thing, "adjustment", thing["amount"])
-        tell(world, "charge.dispute.funds_reinstated", thing)
-    tell(world, "charge.dispute.closed", thing)
-    return thing
 
 
 def tell(world: World, sort: str, thing: Mapping[str, Any]) -> None:
@@ -298,7 +215,8 @@ def listed(items: list[Thing], path: str, given: Mapping[str, Any]) -> Thing:
     return {"object": "list", "data": items[:size], "has_more": len(items) > size, "url": path}
 
 
-def _session_of(world: World, intent: str) -> Thing | None:
+def session_of(world: World, intent: str) -> Thing | None:
+    """This will find the checkout session of an intent."""
     found = world.store.find("stripe:checkout.session", "intent", intent)
     return found[0] if found else None
 
@@ -322,26 +240,22 @@ def _charge(
     return keep(world, charge)
 
 
-def _succeed(world: World, intent: Thing, charge: Thing) -> None:
+def succeed(world: World, intent: Thing, charge: Thing) -> None:
+    """This will let a charge have been paid, and tell of it."""
     charge.update(status="succeeded", paid=True, captured=True, amount_captured=charge["amount"])
     keep(world, charge)
     intent.update(status="succeeded", amount_received=intent["amount"], latest_charge=charge["id"], next_action=None)
     keep(world, intent)
-    _move(
-        world,
-        charge,
-        "payment" if intent["payment_method_types"] == ["us_bank_account"] else "charge",
-        charge["amount"],
-    )
+    debit = charge["payment_method_details"]["type"] in DEBITS
+    move(world, charge, "payment" if debit else "charge", charge["amount"])
     if intent["setup_future_usage"] and intent["customer"]:
         attach(world, get(world, "payment_method", intent["payment_method"]), intent["customer"])
     tell(world, "charge.succeeded", charge)
     tell(world, "payment_intent.succeeded", intent)
 
 
-def _fail(
-    world: World, intent: Thing, method: Thing, error: tuple[str, str, str], charge: Thing | None = None
-) -> Thing:
+def fail(world: World, intent: Thing, method: Thing, error: tuple[str, str, str], charge: Thing | None = None) -> Thing:
+    """This will let a charge fail with a code; its intent waits for another way to pay."""
     if charge is None:
         charge = _charge(world, intent, method, "failed", error)
     else:
@@ -374,7 +288,7 @@ def attach(world: World, method: Thing, customer: str) -> Thing:
     return method
 
 
-def _move(world: World, source: Thing, sort: str, amount: int) -> Thing:
+def move(world: World, source: Thing, sort: str, amount: int) -> Thing:
     """This will write a movement on the merchant's balance; the twin takes no fees."""
     now = int(world.now())
     return keep(

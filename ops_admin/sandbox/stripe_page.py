@@ -6,6 +6,7 @@ from urllib.parse import urlsplit
 
 from flask import Blueprint, Response, abort, redirect, render_template, request
 
+from ops_admin.sandbox import stripe_debits as debits
 from ops_admin.sandbox import stripe_money as money
 from ops_admin.sandbox.world import World
 
@@ -24,6 +25,10 @@ _WORDS: dict[str, dict[str, str]] = {
         "approve": "Approve", "refuse": "Refuse", "refused": "We could not authenticate your card. Please try again.",
         "closed": "This page is closed.", "closed_text": "It was paid, has expired, or does not exist.",
         "debit": "The money leaves your account in one to four banking days.",
+        "sepa_debit": "SEPA Direct Debit", "iban": "IBAN", "bad_iban": "The IBAN you provided is invalid.",
+        "mandate": "By giving your IBAN you allow {house} and its payment provider to send instructions to your "
+        "bank to debit your account, and your bank to debit it. Your bank gives a debit back under the terms of your "
+        "agreement with it; claim that within eight weeks. You agree to hear of future debits up to two days before.",
     },
     "es": {
         "title": "Pagar a {house}", "save": "Guardar un medio de pago", "total": "Total a pagar", "card": "Tarjeta",
@@ -40,6 +45,10 @@ _WORDS: dict[str, dict[str, str]] = {
         "approve": "Aprobar", "refuse": "Rechazar", "refused": "No pudimos autenticar su tarjeta. Inténtelo de nuevo.",
         "closed": "Esta página está cerrada.", "closed_text": "Ya se pagó, ha caducado o no existe.",
         "debit": "El dinero sale de su cuenta en uno a cuatro días hábiles.",
+        "sepa_debit": "Adeudo directo SEPA", "iban": "IBAN", "bad_iban": "El IBAN no es válido.",
+        "mandate": "Al dar su IBAN autoriza a {house} y a su proveedor de pagos a enviar órdenes a su banco para "
+        "adeudar su cuenta, y a su banco a adeudarla. Su banco le devuelve un adeudo según su contrato con él; pídalo "
+        "dentro de ocho semanas. Acepta que se le avise de los adeudos hasta dos días antes.",
     },
 }  # fmt: skip
 
@@ -86,12 +95,13 @@ def blueprint(world: World) -> Blueprint:
             if request.form.get("challenge"):
                 return _challenged(session)
             sort = request.form.get("method", "")
-            if sort not in session["payment_method_types"]:
+            if sort not in session["payment_method_types"] or sort not in _WAYS:
                 abort(400)
-            problem = _card_problem() if sort == "card" else _bank_problem()
+            check, field = _WAYS[sort]
+            problem = check()
             if problem:
                 return show(session, problem)
-            number = re.sub(r"\D", "", request.form["number"] if sort == "card" else request.form["account"])
+            number = re.sub(r"\D", "", request.form[field])
             brand = {"5": "mastercard", "3": "amex"}.get(number[0], "visa")
             details = {"name": request.form.get("name"), "email": session["customer_email"]}
             method = money.new_method(world, sort, number[-4:], brand, details)
@@ -129,9 +139,10 @@ def blueprint(world: World) -> Blueprint:
         customer = session["customer"] or _customer(session, method)
         money.attach(world, method, customer)
         key = money.new_id("seti")
+        agreed = debits.mandate(world, method)["id"] if method["type"] in money.DEBITS else None
         setup = {
             "id": key, "object": "setup_intent", "client_secret": f"{key}_secret_sandbox", "created": int(world.now()),
-            "customer": customer, "description": None, "last_setup_error": None, "livemode": False,
+            "customer": customer, "description": None, "last_setup_error": None, "livemode": False, "mandate": agreed,
             "metadata": session["intent_data"].get("metadata") or {}, "next_action": None,
             "payment_method": method["id"], "payment_method_types": session["payment_method_types"],
             "status": "succeeded", "usage": "off_session",
@@ -166,7 +177,8 @@ def _language(session: dict[str, Any]) -> str:
 
 
 def _amount(session: dict[str, Any]) -> str:
-    return f"${session['amount_total'] / 100:,.2f}"
+    sign = {"usd": "$", "eur": "€"}.get(session["currency"], f"{session['currency'].upper()} ")
+    return f"{sign}{session['amount_total'] / 100:,.2f}"
 
 
 def _guarded(world: World, session: dict[str, Any], body: str) -> Response:
@@ -197,6 +209,17 @@ def _card_problem() -> str:
 def _bank_problem() -> str:
     routing, account = request.form.get("routing", "").strip(), request.form.get("account", "").strip()
     return "" if re.fullmatch(r"\d{9}", routing) and re.fullmatch(r"\d{4,17}", account) else "bad_account"
+
+
+def _iban_problem() -> str:
+    return "" if debits.iban(re.sub(r"\s", "", request.form.get("iban", "")).upper()) else "bad_iban"
+
+
+_WAYS = {
+    "card": (_card_problem, "number"),
+    "us_bank_account": (_bank_problem, "account"),
+    "sepa_debit": (_iban_problem, "iban"),
+}
 
 
 def is_card_number(number: str) -> bool:

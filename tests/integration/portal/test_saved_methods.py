@@ -57,6 +57,50 @@ def test_what_is_kept_is_listed_and_can_be_taken_away(
     assert "6789" not in page and 'role="status"' in page
 
 
+@pytest.mark.parametrize(
+    ("locale", "words"),
+    [
+        ("en", ("IBAN ending in 3000", "Mandate A1B2C3", "2 days before", "within 8 weeks", "within 13 months")),
+        ("es", ("IBAN terminado en 3000", "Mandato A1B2C3", "2 días antes", "dentro de 8 semanas", "13 meses")),
+    ],
+)
+def test_a_sepa_mandate_is_shown_with_what_its_payer_may_do(
+    hub: FakeHub, enter: Enter, locale: str, words: tuple[str, ...]
+) -> None:
+    browser = enter(MAYA)
+    with hub.transaction() as session:
+        account = accounts.find_account_by_number(session, number=MAYA)
+        assert account is not None
+        billing.keep_method(
+            session, account_id=account.id, gateway="stripe", method_id="pm_s", gateway_customer_id="cus_s",
+            kind="BANK", last4="3000", now=hub.now(), scheme="SEPA", reference="A1B2C3",
+        )  # fmt: skip
+    page = browser.get("/portal/account", lang=locale)
+    assert [word for word in words if word not in page] == []
+
+
+def test_a_method_is_kept_on_the_gateways_own_page(hub: FakeHub, enter: Enter) -> None:
+    browser = enter(MAYA)
+    page = browser.get("/portal/account")
+    assert 'value="us_bank_account"' in page and "sepa_debit" not in page  # the house is paid in dollars
+    address = browser.post("/portal/account/method", status=303, method="us_bank_account")
+    ((key, asked),) = hub.payments.setups.items()  # type: ignore[attr-defined]
+    assert address == f"https://pay.example/{key}" and asked["methods"] == ("us_bank_account",)
+    with hub.transaction() as session:
+        account = accounts.find_account_by_number(session, number=MAYA)
+        assert account is not None and asked["reference"] == f"account:{account.id}"
+    browser.post("/portal/account/method", status=422, method="sepa_debit")
+    browser.post("/portal/account/method", status=422)
+    assert len(hub.payments.setups) == 1  # type: ignore[attr-defined]
+    assert 'role="status"' in browser.get("/portal/account?result=done")
+
+
+def test_a_stranger_and_a_forged_form_open_no_page(hub: FakeHub, enter: Enter) -> None:
+    browser = enter(MAYA)
+    browser.post("/portal/account/method", status=409, csrf=False, method="card")
+    assert hub.payments.setups == {}  # type: ignore[attr-defined]
+
+
 def test_another_accounts_method_is_not_there_to_be_removed(hub: FakeHub, enter: Enter) -> None:
     theirs = keep(hub, CAFE, "CARD", "1881")
     browser = enter(MAYA)

@@ -72,7 +72,13 @@ def test_a_checkout_asks_for_exact_cents_under_a_key(gateway):
 def test_a_decline_is_an_answer_and_a_failure_is_for_later(gateway):
     def charge():
         return gateway.charge_saved(
-            method_id="pm_1", customer_id="cus_1", amount=Decimal("10"), currency="USD", reference="account:1", key="k"
+            method_id="pm_1",
+            customer_id="cus_1",
+            method="card",
+            amount=Decimal("10"),
+            currency="USD",
+            reference="account:1",
+            key="k",
         )
 
     Twin.answer = (200, {"id": "pi_1", "object": "payment_intent", "status": "processing"})
