@@ -3,10 +3,10 @@
 One description serves both: `content.content` puts a bill's figures in the words of a language, once.
 """
 
+from billing.documents import barcode, page, pdf
 from billing.documents import content as contents
-from billing.documents import page, pdf
 from billing.documents.content import TEMPLATE_VERSION, Content
-from billing.documents.facts import ZERO, BillDocument, Month, Regulator, last_day
+from billing.documents.facts import ZERO, BillDocument, Month, Regulator, ShopSlip, last_day
 from billing.documents.words import line_measure, line_name
 
 __all__ = [
@@ -16,6 +16,8 @@ __all__ = [
     "Content",
     "Month",
     "Regulator",
+    "ShopSlip",
+    "barcode",
     "bill_html",
     "bill_pdf",
     "html_policy",

@@ -4,11 +4,13 @@ from dataclasses import dataclass
 from datetime import timedelta
 from decimal import ROUND_HALF_UP, Decimal
 
+from billing import shop_references
+from billing.documents import barcode
 from billing.documents import words as wordings
-from billing.documents.facts import ZERO, BillDocument, Month
+from billing.documents.facts import ZERO, BillDocument, Month, ShopSlip
 from core import wording
 
-TEMPLATE_VERSION = 1  # goes up whenever the same bill would be rendered in other bytes
+TEMPLATE_VERSION = 2  # goes up whenever the same bill would be rendered in other bytes
 
 Pair = tuple[str, str]
 
@@ -57,6 +59,17 @@ class Block:
 
 
 @dataclass(frozen=True)
+class ShopBars:
+    """The barcode for paying in cash: its modules, the digits beneath, and what is to be said of it."""
+
+    title: str
+    text: str
+    modules: str
+    digits: str
+    alt: str
+
+
+@dataclass(frozen=True)
 class Slip:
     cut: str
     title: str
@@ -67,6 +80,7 @@ class Slip:
     url: str
     scan: str
     scan_alt: str
+    shop: ShopBars | None
 
 
 @dataclass(frozen=True)
@@ -249,6 +263,8 @@ def _pay(d: BillDocument, say: wordings.Words) -> Block:
     if d.bank_details:
         said = say("pay.bank.text", bank=plain(d.bank_details), reference=d.account_number)
         items.append((say("pay.bank"), said))
+    if d.shop:
+        items.append((say("pay.shop"), say("pay.shop.text", partner=d.shop.partner)))
     items.append((say("pay.mail"), say("pay.mail.text")))
     items.append((say("pay.plan"), say("pay.plan.text")))
     return Block(say("pay"), tuple(items))
@@ -291,6 +307,18 @@ def _slip(d: BillDocument, say: wordings.Words) -> Slip:
         url=url,
         scan=say("scan"),
         scan_alt=say("scan.alt", url=url),
+        shop=_shop(d.shop, say) if d.shop else None,
+    )
+
+
+def _shop(slip: ShopSlip, say: wordings.Words) -> ShopBars:
+    digits = shop_references.spoken(slip.reference)
+    return ShopBars(
+        title=say("shop", partner=slip.partner),
+        text=say("shop.text", amount=say.money(slip.amount)),
+        modules=barcode.bars(slip.gln, slip.reference, slip.amount),
+        digits=digits,
+        alt=say("shop.alt", digits=digits),
     )
 
 

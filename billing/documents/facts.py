@@ -35,6 +35,16 @@ class Regulator:
 
 
 @dataclass(frozen=True)
+class ShopSlip:
+    """What a shop needs to take cash for a bill: who it is, our number there, the reference and its amount."""
+
+    partner: str
+    gln: str
+    reference: str
+    amount: Decimal
+
+
+@dataclass(frozen=True)
 class BillDocument:
     """All a bill says. `balance_before` is what was owed after the bill before it; `payments` (below zero) and
     `adjustments` (fees and corrections) what happened since.
@@ -74,6 +84,8 @@ class BillDocument:
     step_limit: Decimal | None = None  # the top of the first step where the bill is of one whole month
     bank_details: str = ""
     customer_email: str = ""  # of businesses: where an electronic invoice goes
+
+    shop: ShopSlip | None = None  # None: the bill cannot be paid at a shop, or need not be
 
     budget: Decimal = ZERO  # what a budget adds to this bill's amount due (below zero: holds back)
     budget_balance: Decimal | None = None  # after this bill; None without a budget

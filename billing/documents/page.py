@@ -9,6 +9,7 @@ import jinja2
 import markupsafe
 import segno
 
+from billing.documents import barcode
 from billing.documents.content import Content, Table
 
 _HERE = pathlib.Path(__file__).parent / "templates"
@@ -17,7 +18,9 @@ _HERE = pathlib.Path(__file__).parent / "templates"
 def bill_html(said: Content) -> bytes:
     """This will write a bill as an HTML page; the same bill gives the same bytes."""
     page = _templates().get_template("bill.html")
-    return page.render(c=said, css=_css(), table=_table, qr=_qr(said.slip.url, said.slip.scan_alt)).encode()
+    return page.render(
+        c=said, css=_css(), table=_table, qr=_qr(said.slip.url, said.slip.scan_alt), bars=barcode.svg
+    ).encode()
 
 
 @functools.cache

@@ -10,8 +10,8 @@ from datetime import date
 
 import segno
 
-from billing.documents import fonts
-from billing.documents.content import Block, Chart, Content, Pair, Table
+from billing.documents import barcode, fonts
+from billing.documents.content import Block, Chart, Content, Pair, ShopBars, Table
 from billing.documents.writer import Writer
 
 Color = tuple[float, float, float]
@@ -33,6 +33,8 @@ FULL = RIGHT - LEFT
 GAP = 24.0
 HALF = (FULL - GAP) / 2
 SLIP_TOP = 118.0
+SHOP = 62.0  # what a barcode adds to the slip, below everything else
+MODULE = 0.72  # points: 0.25 mm, the least that every shop's scanner reads
 FOOT = 44.0
 ROW = 13.0
 ITEM = 9.2
@@ -55,7 +57,8 @@ class _Page:
             on=issued_on,
         )  # fmt: skip
         self.y = HEIGHT
-        self.floor = SLIP_TOP
+        self.lift = SHOP if said.slip.shop else 0.0
+        self.floor = SLIP_TOP + self.lift
 
     def draw(self) -> bytes:
         said = self.said
@@ -315,38 +318,54 @@ class _Page:
     # --- the foot of the first page
 
     def _slip(self) -> None:
-        w, slip = self.w, self.said.slip
+        w, slip, up = self.w, self.said.slip, self.lift
         with w.artifact():
-            w.line(0, SLIP_TOP - 6, WIDTH, SLIP_TOP - 6, SOFT, 0.7, "3 3")
+            w.line(0, SLIP_TOP + up - 6, WIDTH, SLIP_TOP + up - 6, SOFT, 0.7, "3 3")
         with w.tag("H2"):
-            self.text(LEFT, SLIP_TOP - 22, slip.title, 10.5, "bold", INK)
+            self.text(LEFT, SLIP_TOP + up - 22, slip.title, 10.5, "bold", INK)
         with w.tag("P"):
-            self.text(RIGHT - 92, SLIP_TOP - 17, slip.cut, 7, "text", SOFT, "right")
+            self.text(RIGHT - 92, SLIP_TOP + up - 17, slip.cut, 7, "text", SOFT, "right")
         with w.tag("P"):
-            y = 82.0
+            y = 82.0 + up
             for n, line in enumerate(slip.to):
                 face = "bold" if n == 0 else "text"
                 self.text(LEFT, y, fonts.clip(face, line, 9, 180), 9, face, INK)
                 y -= 12
         with w.tag("P"):
-            self.text(LEFT, 30, fonts.clip("text", slip.payer, 8.5, 180), 8.5, "text", SOFT)
+            self.text(LEFT, 30 + up, fonts.clip("text", slip.payer, 8.5, 180), 8.5, "text", SOFT)
         x = LEFT + 200
         for n, (label, value) in enumerate(slip.fields):
             at = x if n < 2 else x + 118
-            y = (72.0, 38.0, 72.0)[n]
+            y = (72.0, 38.0, 72.0)[n] + up
             with w.tag("P"):
                 self.text(at, y + 10, label, 7.5, "text", SOFT)
                 self.text(at, y - 3, value, 11.5, "bold", INK)
         with w.tag("P"):
-            self.text(x + 118, 48, slip.enclosed, 7.5, "text", SOFT)
+            self.text(x + 118, 48 + up, slip.enclosed, 7.5, "text", SOFT)
         with w.artifact():
-            w.frame(x + 118, 26, 92, 18, INK, 3, 0.8)
+            w.frame(x + 118, 26 + up, 92, 18, INK, 3, 0.8)
         size = 74.0
         left = RIGHT - size
-        with w.tag("Figure", alt=slip.scan_alt, box=(left, 28, RIGHT, 28 + size)):
-            w.raw(_qr(slip.url, left, 28 + size, size))
+        with w.tag("Figure", alt=slip.scan_alt, box=(left, 28 + up, RIGHT, 28 + up + size)):
+            w.raw(_qr(slip.url, left, 28 + up + size, size))
         with w.tag("P"):
-            self.text(left + size / 2, 18, slip.scan, 7.5, "bold", INK, "center")
+            self.text(left + size / 2, 18 + up, slip.scan, 7.5, "bold", INK, "center")
+        if slip.shop:
+            self._shop(slip.shop)
+
+    def _shop(self, shop: ShopBars) -> None:
+        """The barcode at the very foot; its quiet zone on the left is the margin."""
+        w, tall, low = self.w, 36.0, 24.0
+        wide = len(shop.modules) * MODULE
+        with w.tag("Figure", alt=shop.alt, box=(LEFT, low, LEFT + wide, low + tall)):
+            w.raw(_bars(shop.modules, LEFT, low, tall))
+        with w.tag("P"):
+            self.text(LEFT, low - 9, shop.digits, 8, "text", INK)
+        x = LEFT + wide + 2 * barcode.QUIET * MODULE
+        with w.tag("P"):
+            y = self.paragraph(x, low + 28, RIGHT - x, shop.title, 8.5, INK, 11, "bold")
+        with w.tag("P"):
+            self.paragraph(x, y, RIGHT - x, shop.text, 7.8, SOFT, ITEM)
 
     # --- pages and small strokes
 
@@ -424,6 +443,11 @@ def _qr(url: str, x: float, top: float, size: float) -> str:
                 ops.append(f"{at[start]} {y} {(m - start) * step:.2f} {step:.3f} re")
                 start = -1
     return " ".join(ops) + " f"
+
+
+def _bars(modules: str, x: float, y: float, tall: float) -> str:
+    ops = [f"{at * MODULE:.2f} 0 {wide * MODULE:.2f} {tall:.2f} re" for at, wide in barcode.runs(modules)]
+    return " ".join([f"1 0 0 1 {x:.2f} {y:.2f} cm 0 0 0 rg", *ops, "f"])
 
 
 def _bolt(w: Writer, x: float, y: float) -> None:
