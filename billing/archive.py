@@ -2,14 +2,14 @@
 
 import hashlib
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from sqlalchemy import select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
-from billing import documents, einvoice, models, statement
+from billing import documents, einvoice, models, shop_payments, statement
 from core import errors, outbox
 from core.accounts import queries as accounts
 from core.hub import Hub
@@ -66,7 +66,9 @@ def file_bills(session: Session, *, bill_ids: Sequence[int], settings: Settings,
     )
     languages = _languages(session, bill_ids)
     made = 0
-    for document in statement.bill_documents(session, bill_ids=bill_ids, settings=settings):
+    for document in _with_slips(
+        session, statement.bill_documents(session, bill_ids=bill_ids, settings=settings), settings, now
+    ):
         locale = languages[document.bill_id]
         for kind in _kinds(document):
             if (document.bill_id, kind, locale) not in known:
@@ -82,7 +84,8 @@ def get_document(session: Session, *, bill_id: int, kind: str, locale: str, sett
     """
     found = _find(session, bill_id, kind, locale)
     if found is None:
-        document = statement.bill_document(session, bill_id=bill_id, settings=settings)
+        drawn = statement.bill_document(session, bill_id=bill_id, settings=settings)
+        (document,) = _with_slips(session, [drawn], settings, now)
         if kind not in _kinds(document):
             raise errors.NotFound("document.none")
         _file(session, document, kind, locale, now)
@@ -100,6 +103,14 @@ def check(session: Session) -> Check:
         if hashlib.sha256(row.body).hexdigest() != row.sha256 or len(row.body) != row.size:
             broken.append(row.id)
     return Check(count, size, tuple(broken))
+
+
+def _with_slips(
+    session: Session, found: Sequence[documents.BillDocument], settings: Settings, now: datetime
+) -> list[documents.BillDocument]:
+    """What is printed for shops is noted, so that what comes in can be held against it."""
+    slips = shop_payments.add_slips(session, bills=found, settings=settings, now=now)
+    return [replace(each, shop=slips.get(each.bill_id)) for each in found]
 
 
 def _walk(session: Session) -> Iterator[models.BillDocumentRow]:

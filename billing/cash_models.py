@@ -186,7 +186,7 @@ class DebitNoticeRow(db.Base):
 
 
 class TransferRow(db.Base):
-    """One credit of a bank statement, once. UNMATCHED and PARKED ones wait for a person."""
+    """One credit of a bank statement, or one payment at a shop, once. UNMATCHED and PARKED ones wait for a person."""
 
     __tablename__ = "bank_transfer"
     __table_args__ = (
@@ -194,6 +194,7 @@ class TransferRow(db.Base):
         CheckConstraint("status IN ('MATCHED', 'UNMATCHED', 'PARKED', 'SENT_BACK')", name="status"),
         CheckConstraint("(status = 'MATCHED') = (payment_id IS NOT NULL)", name="payment"),
         CheckConstraint("amount_cents > 0", name="amount"),
+        CheckConstraint("method IN ('bank_transfer', 'cash')", name="method"),
         Index("ix_bank_transfer_waiting", "id", postgresql_where=text("status IN ('UNMATCHED', 'PARKED')")),
     )
 
@@ -210,6 +211,18 @@ class TransferRow(db.Base):
     payment_id: Mapped[int | None] = mapped_column(ForeignKey("payment.id"), unique=True)
     matched_by: Mapped[str | None]
     loaded_at: Mapped[datetime]
+    method: Mapped[str] = mapped_column(server_default="bank_transfer")
+
+
+class ShopSlipRow(db.Base):
+    """The amount that stands on a bill's slip for shops, as it was printed: what is owed may change afterwards."""
+
+    __tablename__ = "shop_slip"
+    __table_args__ = (CheckConstraint("amount_cents > 0", name="amount"),)
+
+    bill_id: Mapped[int] = mapped_column(ForeignKey("bill.id"), primary_key=True, autoincrement=False)
+    amount_cents: Mapped[int]
+    made_at: Mapped[datetime]
 
 
 class GatewayMovementRow(db.Base):

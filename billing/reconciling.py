@@ -47,9 +47,12 @@ def pull_movements(hub: Hub) -> int:
 
 
 def reconcile(
-    session: Session, *, gateway: str, now: datetime, limit: int = 500
+    session: Session, *, gateway: str, now: datetime, limit: int = 500, grace: timedelta = GRACE
 ) -> tuple[int, tuple[views.Difference, ...]]:
-    """This will give how many payments agree with the gateway, and list those that do not, the largest first."""
+    """This will give how many payments agree with the gateway, and list those that do not, the largest first.
+
+    `grace`: how long either side may take to tell.
+    """
     payment, moved = models.PaymentRow, cash_models.GatewayMovementRow
     arrived = payment.status.in_(("SUCCEEDED", "REFUNDED"))
     ours = (
@@ -71,7 +74,7 @@ def reconcile(
     )
     here, there = func.coalesce(ours.c.cents, 0), func.coalesce(theirs.c.cents, 0)
     joined = ours.outerjoin(theirs, ours.c.external_id == theirs.c.external_id, full=True)
-    quiet = now - GRACE
+    quiet = now - grace
     settled = (
         func.coalesce(ours.c.at, theirs.c.at) <= quiet,
         func.coalesce(theirs.c.at, ours.c.at) <= quiet,

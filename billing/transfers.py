@@ -1,4 +1,7 @@
-"""Bank transfers: each credit of a statement once, paid in by its reference; the rest waits for a person."""
+"""Bank transfers: each credit of a statement once, paid in by its reference; the rest waits for a person.
+
+Payments at shops wait here too, see `shop_payments`.
+"""
 
 from collections.abc import Sequence
 from datetime import UTC, datetime, time
@@ -29,7 +32,7 @@ def load(
         row = transfer(
             bank=bank, entry_id=entry.entry_id, amount_cents=money.cents(entry.amount), currency=entry.currency,
             booked_on=entry.booked_on, payer=entry.payer, remittance=entry.remittance, status="UNMATCHED",
-            loaded_at=now,
+            loaded_at=now, method="bank_transfer",
         )  # fmt: skip
         session.add(row)
         found = [accounts.find_account_by_number(session, number=n) for n in references.find(entry.remittance)]
@@ -37,7 +40,7 @@ def load(
         if entry.currency != currency.upper():
             row.status, row.reason = "PARKED", "CURRENCY"
         elif len(own) == 1:
-            _pay(session, row, own[0].id, "reference", now)
+            pay(session, row, account_id=own[0].id, by="reference", now=now)
         else:
             row.reason = "SEVERAL_REFERENCES" if own else "NO_REFERENCE"
         session.flush()
@@ -60,7 +63,7 @@ def assign(session: Session, *, transfer_id: int, account_number: str, actor: st
     account = accounts.find_account_by_number(session, number=account_number)
     if account is None:
         raise errors.NotFound("account.unknown")
-    _pay(session, row, account.id, actor, now)
+    pay(session, row, account_id=account.id, by=actor, now=now)
     session.flush()
     audit.record(
         session, actor=actor, action="transfer.assigned", subject="bank_transfer", subject_id=row.id, now=now,
@@ -76,11 +79,21 @@ def list_waiting(session: Session, *, limit: int = 100) -> tuple[views.Transfer,
     return tuple(_view(each) for each in rows)
 
 
-def _pay(session: Session, row: cash_models.TransferRow, account_id: int, by: str, now: datetime) -> None:
+def pay(
+    session: Session,
+    row: cash_models.TransferRow,
+    *,
+    account_id: int,
+    by: str,
+    now: datetime,
+    at: datetime | None = None,
+    link_id: int | None = None,
+) -> None:
+    """This will pay one in for an account, `at` when it was paid: a bank tells no more than the day."""
     paid = payments.record_payment(
         session, gateway=row.bank, external_id=row.entry_id, account_id=account_id,
-        amount=money.from_cents(row.amount_cents), method="bank_transfer", status="SUCCEEDED",
-        at=datetime.combine(row.booked_on, time(12), UTC), now=now,
+        amount=money.from_cents(row.amount_cents), method=row.method, status="SUCCEEDED",
+        at=at or datetime.combine(row.booked_on, time(12), UTC), link_id=link_id, now=now,
     )  # fmt: skip
     row.status, row.reason, row.payment_id, row.matched_by = "MATCHED", None, paid.id, by
 
@@ -88,5 +101,5 @@ def _pay(session: Session, row: cash_models.TransferRow, account_id: int, by: st
 def _view(row: cash_models.TransferRow) -> views.Transfer:
     return views.Transfer(
         row.id, row.entry_id, money.from_cents(row.amount_cents), row.currency, row.booked_on, row.payer,
-        row.remittance, row.status, row.reason,
+        row.remittance, row.status, row.reason, row.method,
     )  # fmt: skip

@@ -437,7 +437,10 @@ class Uncollected:
 
 @dataclass(frozen=True)
 class Transfer:
-    """One credit of a bank statement. `status`: MATCHED, UNMATCHED, PARKED or SENT_BACK."""
+    """One credit of a bank statement, or one payment at a shop (`method` "cash").
+
+    `status`: MATCHED, UNMATCHED, PARKED or SENT_BACK.
+    """
 
     id: int
     entry_id: str
@@ -448,6 +451,7 @@ class Transfer:
     remittance: str
     status: str
     reason: str | None
+    method: str = "bank_transfer"
 
 
 @dataclass(frozen=True)

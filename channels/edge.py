@@ -112,6 +112,7 @@ def house(settings: Settings) -> wording.House:
         currency=settings.currency,
         timezone=settings.utility_timezone,
         base_url=settings.public_base_url.rstrip("/"),
+        cash_partner=settings.cash_partner,
     )
 
 

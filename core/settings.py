@@ -1,9 +1,10 @@
 """Everything that differs between one installation and another. Read from the environment by ops_admin alone."""
 
 from datetime import date
-from typing import Literal
+from decimal import Decimal
+from typing import Literal, Self
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, model_validator
 
 
 class Settings(BaseModel):
@@ -72,6 +73,12 @@ class Settings(BaseModel):
     payment_methods: tuple[str, ...] = ()
     sepa_creditor_id: str = ""  # as announcements of SEPA debits name it; the gateway's own when it is the creditor
 
+    # cash at shops; without a partner there is none
+    cash_partner: str = ""  # the shops as customers know them
+    cash_partner_gln: str = ""  # the 13 digits (GS1 GLN) under which the partner knows us
+    cash_webhook_secret: str = ""
+    cash_most: Decimal = Decimal("1500.00")  # that a shop takes at once; a payment of more waits for a person
+
     # how many years interval reads are kept, each from its day on; what is unbilled or disputed stays longer
     reads_kept_years: tuple[tuple[date, int], ...] = ((date(2000, 1, 1), 7),)
     write_off_after_days: int = 120  # after the first reminder, what a closed account owes is proposed to be given up
@@ -87,3 +94,18 @@ class Settings(BaseModel):
     handoff_timeout: int = 10 * 60
     web_session_for: int = 12 * 3600
     demo: bool = False
+
+    @model_validator(mode="after")
+    def _cash_is_whole(self) -> Self:
+        if self.cash_partner:
+            if not _is_gln(self.cash_partner_gln):
+                raise ValueError("CASH_PARTNER_GLN is to be a GS1 GLN: 13 digits, the last of them a check digit")
+            if not self.cash_webhook_secret:
+                raise ValueError("CASH_WEBHOOK_SECRET is missing: anybody could say that they paid")
+        return self
+
+
+def _is_gln(text: str) -> bool:
+    if not (text.isascii() and text.isdigit() and len(text) == 13):
+        return False
+    return sum(int(digit) * (3 if n % 2 else 1) for n, digit in enumerate(text)) % 10 == 0

@@ -51,6 +51,30 @@ def load_transfers(context: click.Context, file: Any, bank: str) -> None:
     click.echo(", ".join(f"{count} {name.lower()}" for name, count in counts.items()))
 
 
+@ledger.command("load-shop-payments")
+@click.argument("file", type=click.File("rb"))
+@click.pass_context
+def load_shop_payments(context: click.Context, file: Any) -> None:
+    """Take in the settlement file of the cash partner, and list where it and we differ."""
+    from billing import reconciling, shop_files, shop_payments
+    from core import errors
+
+    hub: Any = context.obj()
+    try:
+        told = shop_files.parse(file.read())
+        with hub.transaction() as session:
+            counts = shop_payments.take(session, payments=told, told="FILE", settings=hub.settings, now=hub.now())
+            agreed, differences = reconciling.reconcile(
+                session, gateway=shop_payments.GATEWAY, grace=shop_payments.SETTLED_WITHIN, now=hub.now()
+            )
+    except errors.Invalid as wrong:
+        raise click.ClickException(f"{wrong.code} {dict(wrong.data)}") from wrong
+    click.echo(", ".join(f"{count} {name.lower()}" for name, count in counts.items()))
+    click.echo(f"{agreed} payments agree, {len(differences)} do not")
+    for each in differences:
+        click.echo(f"{each.kind:<15} {each.external_id:<34} here {each.ours:>12} there {each.theirs:>12}")
+
+
 @ledger.command()
 @click.argument("month", type=MONTH)
 @click.option("--by", "actor", required=True, help="Who closes it; kept in the audit trail.")

@@ -8,13 +8,13 @@ from decimal import Decimal
 import flask
 from sqlalchemy.orm import Session
 
-from billing import archive, documents
+from billing import archive, documents, shop_payments, shop_references
 from billing import operations as billing
 from billing import queries as bills
 from channels import edge
 from channels.portal import charts
 from channels.portal.visitor import Visitor, locale, signed_in, writer
-from core import crypto, errors
+from core import crypto, errors, wording
 from core.accounts import queries as accounts
 from core.fieldwork import queries as fieldwork
 from core.hub import Hub
@@ -125,6 +125,19 @@ def add(pages: flask.Blueprint, hub: Hub) -> None:
         )
         return flask.redirect(link.path)
 
+    @pages.get("/portal/cash")
+    @signed_in(hub)
+    def cash_page(session: Session, visitor: Visitor) -> flask.typing.ResponseReturnValue:
+        """The account's own barcode: any amount, as often as wanted."""
+        if not hub.settings.cash_partner:
+            raise errors.NotFound("shop.none")
+        reference = shop_references.make("ACCOUNT", visitor.account.number)
+        return flask.render_template(
+            "portal/cash.html",
+            balance=bills.get_balance(session, account_id=visitor.account.id, now=hub.now()),
+            shop=_at_shop(hub, reference),
+        )
+
     @pages.post("/portal/plan")
     @signed_in(hub)
     def payment_plan(session: Session, visitor: Visitor) -> flask.typing.ResponseReturnValue:
@@ -142,9 +155,15 @@ def add(pages: flask.Blueprint, hub: Hub) -> None:
         with hub.transaction() as session:
             link = bills.get_payment_link(session, token=token, now=hub.now())
             number = _masked_account(session, link.account_id)
+            shop = None
+            if hub.settings.cash_partner and link.status == "OPEN" and link.amount <= hub.settings.cash_most:
+                reference = shop_payments.link_reference(session, token=token)
+                shop = _at_shop(hub, reference, link.amount)  # a reference of the link's own: the account stays masked
         ways = billing.kept_methods(hub.settings)  # Link is a button on the gateway's own page of cards
         debit = any(way in billing.DEBITS for way in ways)
-        return flask.render_template("portal/pay.html", link=link, account_number=number, ways=ways, debit=debit)
+        return flask.render_template(
+            "portal/pay.html", link=link, account_number=number, ways=ways, debit=debit, shop=shop
+        )
 
     @pages.post("/pay/<token>")
     def begin_payment(token: str) -> flask.typing.ResponseReturnValue:
@@ -198,6 +217,14 @@ def _filed(hub: Hub, session: Session, bill: bills.Bill, kind: str) -> flask.Res
         "ETag": f'"{filed.sha256}"',
     }
     return flask.Response(filed.body, mimetype=mimetype, headers=headers)
+
+
+def _at_shop(hub: Hub, reference: str, amount: Decimal | None = None) -> dict[str, str]:
+    """What a page needs to show the barcode under which a shop takes cash."""
+    digits = shop_references.spoken(reference)
+    alt = wording.label("portal.shop.alt", {"digits": digits}, locale=locale(hub), house=edge.house(hub.settings))
+    modules = documents.barcode.bars(hub.settings.cash_partner_gln, reference, amount)
+    return {"bars": documents.barcode.svg(modules, alt), "digits": digits}
 
 
 def _masked_account(session: Session, account_id: int) -> str:

@@ -15,4 +15,5 @@ def house(settings: Settings) -> wording.House:
         currency=settings.currency,
         timezone=settings.utility_timezone,
         base_url=settings.public_base_url,
+        cash_partner=settings.cash_partner,
     )

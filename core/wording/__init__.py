@@ -51,6 +51,7 @@ class House:
     currency: str
     timezone: str
     base_url: str
+    cash_partner: str = ""  # shops that take cash for us; empty: none do
 
 
 def render(kind: str, data: Mapping[str, Any], *, locale: str, medium: str, house: House) -> Wording:

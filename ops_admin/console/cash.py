@@ -9,7 +9,7 @@ import flask
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
-from billing import books, changes, corrections, gateway_news, refunds, transfers, write_offs
+from billing import books, changes, corrections, gateway_news, refunds, shop_payments, transfers, write_offs
 from billing import queries as billing
 from channels import edge
 from core import crypto, errors, log, money, periods
@@ -105,6 +105,9 @@ def _page(
                 "trial": books.trial_balance(session, month=month),
                 "closed": books.is_closed(session, month=month),
                 "differences": billing.reconcile(session, gateway=hub.payments.name, now=now, limit=_SHOWN)[1],
+                "at_shops": billing.reconcile(
+                    session, gateway=shop_payments.GATEWAY, grace=shop_payments.SETTLED_WITHIN, now=now, limit=_SHOWN
+                )[1],
             }
     except SQLAlchemyError:
         logger.exception("console_without_database")

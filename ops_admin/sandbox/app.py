@@ -6,7 +6,7 @@ from urllib.parse import urlsplit
 
 from flask import Flask, Response, abort, render_template
 
-from ops_admin.sandbox import hubspot_api, page_api, sendgrid_api, stripe_api, stripe_page, twilio_api
+from ops_admin.sandbox import hubspot_api, page_api, sendgrid_api, shop, stripe_api, stripe_page, twilio_api
 from ops_admin.sandbox.config import SandboxConfig
 from ops_admin.sandbox.courier import Courier
 from ops_admin.sandbox.store import Store
@@ -23,7 +23,7 @@ def create_app(config: SandboxConfig) -> Flask:
     app.extensions["sandbox"] = world
     app.config["MAX_CONTENT_LENGTH"] = 32 * 1024 * 1024
     app.json.sort_keys = False  # type: ignore[attr-defined]
-    for module in (twilio_api, sendgrid_api, hubspot_api, stripe_api, stripe_page, page_api):
+    for module in (twilio_api, sendgrid_api, hubspot_api, stripe_api, stripe_page, shop, page_api):
         app.register_blueprint(module.blueprint(world))
     _front(app, world)
     return app

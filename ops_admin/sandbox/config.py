@@ -41,6 +41,7 @@ class SandboxConfig:
 
     stripe_api_key: str = "sk_test_sandbox"
     stripe_webhook_secret: str = "whsec_sandbox"  # noqa: S105
+    cash_webhook_secret: str = "shop_sandbox"  # noqa: S105
 
     sms_path: str = "/hooks/twilio/sms"
     whatsapp_path: str = "/hooks/twilio/whatsapp"
@@ -50,6 +51,7 @@ class SandboxConfig:
     mail_events_path: str = "/hooks/sendgrid/events"
     hubspot_path: str = "/hooks/hubspot"
     stripe_path: str = "/hooks/payments/stripe"
+    shop_path: str = "/hooks/shop-payments"
     widget_path: str = "/chat/widget.js"
     portal_path: str = "/portal/"
     console_path: str = "/ops/"

@@ -5,7 +5,7 @@ from typing import Any
 
 from flask import Blueprint, Response, jsonify, request
 
-from ops_admin.sandbox import crm_desk, mail, phones, sendgrid_api, twilio_calls
+from ops_admin.sandbox import crm_desk, mail, phones, sendgrid_api, shop, twilio_calls
 from ops_admin.sandbox import hubspot_records as records
 from ops_admin.sandbox import hubspot_schema as schema
 from ops_admin.sandbox import stripe_debits as debits
@@ -235,6 +235,10 @@ def _house(pages: Blueprint, world: World) -> None:
     def payments() -> Answer:
         return jsonify(payments=money.latest_payments(world, 20))
 
+    @pages.post("/shop/pay")
+    def pay_cash() -> Answer:
+        return jsonify(shop.pay(world, _given())), 201
+
     @pages.post("/reset")
     def reset() -> Answer:
         world.courier.clear()
@@ -263,6 +267,7 @@ def _house(pages: Blueprint, world: World) -> None:
             tickets=crm_desk.tickets(world)[:60],
             debits=world.store.count("stripe-debit"),
             payments=money.latest_payments(world, 6),
+            at_shop=shop.latest(world, 6),
             webhooks=list(reversed(log))[:25],
         )
 

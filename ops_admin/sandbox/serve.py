@@ -39,6 +39,7 @@ def wsgi() -> flask.Flask:
             hubspot_channel_id=settings.hubspot_channel_id or SandboxConfig.hubspot_channel_id,
             stripe_api_key=settings.stripe_api_key,
             stripe_webhook_secret=settings.stripe_webhook_secret,
+            cash_webhook_secret=settings.cash_webhook_secret,
             utility_name=settings.utility_name,
         )
     )

@@ -11,7 +11,7 @@ from flask import request
 
 from ops_admin.sandbox.store import Store
 
-VENDORS = ("twilio", "sendgrid", "hubspot", "stripe")
+VENDORS = ("twilio", "sendgrid", "hubspot", "stripe", "shop")
 _COMMON: dict[str, Any] = {
     "slow_ms": 0,
     "down": "off",  # off, 503, reset
@@ -25,6 +25,7 @@ _OWN: dict[str, dict[str, Any]] = {
     "sendgrid": {"bounce": False, "lost_answer": False},
     "hubspot": {"search_lag_seconds": 5.0, "limit_per_10s": 190, "daily_limit": 650_000, "lost_answer": False},
     "stripe": {"lost_answer": False},
+    "shop": {"silent": False},  # no message: the payment stands in the settlement file only
 }
 
 

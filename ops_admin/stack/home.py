@@ -40,7 +40,7 @@ class Home:
         self.servers.mkdir(parents=True, exist_ok=True)
         file = self.path / "state.json"
         state: dict[str, Any] = json.loads(file.read_text()) if file.exists() else {}
-        state.setdefault("secrets", _secrets())
+        state["secrets"] = {**_secrets(), **state.get("secrets", {})}  # a home of before may lack the newest
         state["ports"] = _ports(state.get("ports", {}))
         file.touch(mode=0o600)
         file.write_text(json.dumps(state, indent=2))
@@ -82,6 +82,7 @@ def _secrets() -> dict[str, str]:
         "hubspot_client_secret": secrets.token_hex(16),
         "stripe_api_key": "sk_test_" + secrets.token_hex(16),
         "stripe_webhook_secret": "whsec_" + secrets.token_hex(16),
+        "cash_webhook_secret": secrets.token_hex(16),
         "sendgrid_event_private_key": _key(),
         "sendgrid_inbound_private_key": _key(),
     }

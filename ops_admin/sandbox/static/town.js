@@ -1,7 +1,7 @@
 "use strict";
 /* Puts the page together: who you are, the language, the pulse, and the drawer of failures. */
 const ICONS = { sms: "💬", whatsapp: "🟢", voice: "📞", mail: "✉️", web: "🌐" };
-const VENDORS = { twilio: "Twilio", sendgrid: "SendGrid", hubspot: "HubSpot", stripe: "Stripe" };
+const VENDORS = { twilio: "Twilio", sendgrid: "SendGrid", hubspot: "HubSpot", stripe: "Stripe", shop: "Corner Market" };
 let mark = "", looking = null;
 
 function say() {
@@ -98,6 +98,7 @@ function redraw() {
   drawPhone(view); drawMail(view); drawDesk(view);
   $("debits").textContent = t("debits", { n: view.debits });
   draw("paid", view.payments, () => $("paid").replaceChildren(...(view.payments.length ? view.payments.map(drawPayment) : [el("li", {}, t("no_payments"))])));
+  draw("at-shop", view.at_shop, () => $("at-shop").replaceChildren(...(view.at_shop.length ? view.at_shop.map((paid) => el("li", {}, el("span", {}, el("b", {}, `${paid.amount} ${paid.currency}`), ` ${paid.reference} · ${paid.transaction_id}`))) : [el("li", {}, t("no_payments"))])));
   draw("hooks", view.webhooks, () => $("hooks").replaceChildren(...view.webhooks.map((hook) =>
     el("li", { class: hook.status >= 200 && hook.status < 300 ? "ok" : "bad" }, el("b", {}, hook.status || "—"), ` ${VENDORS[hook.vendor]} · ${hook.label}`, el("span", {}, `${hook.ms} ms${hook.attempt > 1 ? " · #" + hook.attempt : ""}`)))));
 }
@@ -150,6 +151,11 @@ async function start() {
   $("close-drawer").addEventListener("click", () => drawer(false));
   $("drawer").addEventListener("keydown", (event) => { if (event.key === "Escape") drawer(false); });
   $("advance").addEventListener("click", (event) => doing(() => api("/advance-day", {}), event.target));
+  $("shop-form").addEventListener("submit", async (event) => {
+    event.preventDefault();
+    const given = { reference: $("shop-reference").value, amount: $("shop-amount").value };
+    if (await doing(() => api("/shop/pay", given), event.submitter)) event.target.reset();
+  });
   $("reset").addEventListener("click", (event) => { if (confirm(t("sure"))) doing(() => api("/reset", {}), event.target); });
   const tick = () => { $("clock").textContent = new Date().toLocaleTimeString(town.lang, { hour: "2-digit", minute: "2-digit" }); };
   tick(); setInterval(tick, 15000);

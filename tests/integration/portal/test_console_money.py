@@ -1,14 +1,14 @@
 """The cashier's page: two people for a refund, an account for what waits, and a refusal in words."""
 
 import re
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
 import flask
 import pytest
 from flask.testing import FlaskClient
 
-from billing import bank_entries, gateway_news, refunds, transfers
+from billing import bank_entries, gateway_news, refunds, shop_files, shop_payments, transfers
 from billing import operations as billing
 from billing import queries as bills
 from core import ports
@@ -108,12 +108,31 @@ def test_what_waits_finds_its_account(hub: FakeHub, client: FlaskClient) -> None
     assert post(hub, client, "transfer", transfer=str(waiting.id), account=SAM).headers["Location"].endswith("assigned")
     assert post(hub, client, "event", event=str(event.id), account=SAM).headers["Location"].endswith("resolved")
     page = client.get("/ops/money").text
-    assert "Every transfer found its account" in page and "is in the books" not in page.partition("News")[0]
+    assert (
+        "Every transfer and every payment at a shop found its account" in page
+        and "is in the books" not in page.partition("News")[0]
+    )
     with hub.transaction() as session:
         account = accounts.find_account_by_number(session, number=SAM)
         assert account is not None
         amounts = [p.amount for p in bills.list_payments(session, account_id=account.id)]
     assert Decimal("25.00") in amounts and Decimal("12.00") in amounts
+
+
+def test_payments_at_shops_that_wait_or_differ_are_shown_in_words(hub: FakeHub, client: FlaskClient) -> None:
+    enter(hub, client, "ana")
+    long_ago = hub.now() - timedelta(days=3)
+    lost = shop_files.ShopPayment("SHOP-1", "123", Decimal("17.00"), "USD", long_ago, "Corner Market")
+    with hub.transaction() as session:
+        shop_payments.take(session, payments=[lost], told="FILE", settings=hub.settings, now=hub.now())
+    page = client.get("/ops/money").text
+    assert "paid at a shop under no reference of ours" in page and "Corner Market" in page
+    assert "in the file, not in our books" in page
+    with hub.transaction() as session:
+        (waiting,) = transfers.list_waiting(session)
+    assert post(hub, client, "transfer", transfer=str(waiting.id), account=SAM).headers["Location"].endswith("assigned")
+    page = client.get("/ops/money").text
+    assert "under no reference" not in page and "in the file, not in our books" not in page  # now both have it
 
 
 def test_the_trial_balance_balances_and_months_close_in_order(hub: FakeHub, client: FlaskClient) -> None:
