@@ -72,8 +72,8 @@ def charge_due(hub: Hub, *, account_id: int, now: datetime) -> None:
     refusal: str | None = None
     try:
         charge = hub.payments.charge_saved(
-            method_id=method_id, customer_id=gateway_customer, method=kind, amount=amount, currency=hub.settings.currency,
-            reference=f"account:{account_id}", key=key,
+            method_id=method_id, customer_id=gateway_customer, method=kind, amount=amount,
+            currency=hub.settings.currency, reference=f"account:{account_id}", key=key,
         )  # fmt: skip
     except errors.Refused as refused:
         charge, refusal = None, str(refused.data.get("reason") or refused.code)

@@ -35,9 +35,10 @@ def runs(modules: str) -> Iterator[tuple[int, int]]:
 @functools.lru_cache(maxsize=256)
 def svg(modules: str, alt: str) -> markupsafe.Markup:
     """This will draw the bars with their quiet zones, to be stretched to any size: only widths carry meaning."""
-    path = "".join(f"M{x + QUIET} 4h{wide}v{_TALL - 8}h-{wide}z" for x, wide in runs(modules))
+    wide = len(modules) + 2 * QUIET  # drawn two pixels to a module where there is room for it
+    path = "".join(f"M{x + QUIET} 4h{of}v{_TALL - 8}h-{of}z" for x, of in runs(modules))
     return markupsafe.Markup(
-        '<svg class="barcode" role="img" aria-label="{}" width="{wide}" height="{tall}" viewBox="0 0 {wide} {tall}" '
-        'preserveAspectRatio="none" shape-rendering="crispEdges">'
+        '<svg class="barcode" role="img" aria-label="{}" width="{twice}" height="{tall}" viewBox="0 0 {wide} {tall}" '
+        'preserveAspectRatio="none">'
         '<rect class="light" fill="#fff" width="{wide}" height="{tall}"/><path class="dark" fill="#000" d="{}"/></svg>'
-    ).format(alt, path, wide=len(modules) + 2 * QUIET, tall=_TALL)
+    ).format(alt, path, wide=wide, twice=2 * wide, tall=_TALL)

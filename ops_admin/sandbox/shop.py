@@ -57,7 +57,7 @@ def pay(world: World, given: Mapping[str, Any]) -> dict[str, Any]:
     }
     with world.store.change():
         world.store.put("shop-payment", paid["transaction_id"], paid)
-    if not world.switches.of("shop")["silent"]:
+    if not world.switches.of("shop")["no_message"]:
         _tell(world, paid)
     return paid
 

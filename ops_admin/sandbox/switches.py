@@ -25,7 +25,7 @@ _OWN: dict[str, dict[str, Any]] = {
     "sendgrid": {"bounce": False, "lost_answer": False},
     "hubspot": {"search_lag_seconds": 5.0, "limit_per_10s": 190, "daily_limit": 650_000, "lost_answer": False},
     "stripe": {"lost_answer": False},
-    "shop": {"silent": False},  # no message: the payment stands in the settlement file only
+    "shop": {"no_message": False},  # no message: the payment stands in the settlement file only
 }
 
 

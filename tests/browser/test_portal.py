@@ -8,7 +8,19 @@ from playwright.sync_api import Page, expect
 from tests.browser.conftest import DESK, PHONE, Tab, barriers
 from tests.stack.running import RunningStack, Sandbox, wait_for
 
-PAGES = ("", "bills", "cash", "usage", "usage?view=day", "outages", "requests", "plans", "programs", "messages", "account")
+PAGES = (
+    "",
+    "bills",
+    "cash",
+    "usage",
+    "usage?view=day",
+    "outages",
+    "requests",
+    "plans",
+    "programs",
+    "messages",
+    "account",
+)
 
 
 def sign_in(page: Page, stack: RunningStack, sandbox: Sandbox, *, number: str, account: str) -> None:

@@ -204,7 +204,7 @@ def test_a_till_of_the_sandbox_its_messages_and_its_file(hub, session, house, re
     for item in town.hub.wait("/hooks/shop-payments", count=2):
         assert post(door, item.body, item.headers["Shop-Signature"]) == 204
     assert owes(session, house) == D("30.68")
-    switch(silent=True)
+    switch(no_message=True)
     scanned = f"(415)0850012345008(8020){reference}(3902)0000003068"
     assert pay(reference=scanned).json()["amount"] == "30.68"
     assert pay(reference="soup", amount="1").status_code == 400
@@ -215,7 +215,7 @@ def test_a_till_of_the_sandbox_its_messages_and_its_file(hub, session, house, re
     payments = shop_files.parse(file)
     assert take(session, *payments, by="FILE", now=hub.now()) == {"KNOWN": 1, "MATCHED": 1}
     assert owes(session, house) == D("0.00")
-    switch(duplicate=False, silent=False)
+    switch(duplicate=False, no_message=False)
     assert len(town.hub.wait("/hooks/shop-payments", count=2)) == 2  # nothing was told of the silent one
 
 
