@@ -275,6 +275,7 @@ def explanation_data(why: views.Explanation) -> dict[str, Any]:
         "drivers": [{"kind": d.kind, "amount": d.amount} for d in drivers if d.amount != 0],
         "lines": [{"component": line.component, "amount": line.amount} for line in why.lines[:3]],
         "busiest": {"day": busiest.day, "kwh": busiest.kwh, "amount": busiest.amount} if busiest else None,
+        "hours": why.hours,  # None where energy did not go by the price of the hour
         "daily_kwh": why.daily_kwh,
         "previous_daily_kwh": why.previous_daily_kwh,
     }

@@ -1,6 +1,7 @@
 """Plans: the one a home is on, what each would have cost for its own last year, and switching."""
 
 from collections.abc import Sequence
+from datetime import date
 from typing import Any
 
 from actions import forms, frame, menu
@@ -19,7 +20,13 @@ class TariffInfo(frame.HubAction):
         if point.agreement_id is None:
             raise errors.NotFound("account.no_service_point")
         plan = billing.current_tariff(ask.session, agreement_id=point.agreement_id, on=ask.today)
-        ask.say("plans.current", choices=menu.wishes("compare_tariffs", "switch_tariff"), **plan_data(plan))
+        outlook = billing.price_outlook(ask.session, account_id=ask.account().id, now=ask.now)
+        ask.say(
+            "plans.current",
+            choices=menu.wishes("compare_tariffs", "switch_tariff"),
+            hours=hours_data(outlook, ask.today),
+            **plan_data(plan),
+        )
         return self.stop()
 
 
@@ -151,6 +158,12 @@ def option_data(option: views.Option) -> dict[str, Any]:
         "worst_month": option.worst_month,
         "best_month": option.best_month,
     }
+
+
+def hours_data(outlook: views.PriceOutlook | None, today: date) -> list[dict[str, Any]]:
+    """This will give what is said of the prices by the hour of today and tomorrow; nothing for all other plans."""
+    days = outlook.days if outlook else ()
+    return [{"today": d.day == today, "cheapest": d.cheapest, "dearest": d.dearest} for d in days]
 
 
 def plan_data(plan: views.Tariff) -> dict[str, Any]:

@@ -123,6 +123,7 @@ class UsageForecast(frame.HubAction):
             so_far_kwh=coming.so_far_kwh,
             last_day=coming.ends_on - timedelta(days=1),
             confidence=coming.confidence,
+            prices_guessed=coming.prices_guessed,
             previous=coming.previous_total,
             picture=picture(ask, "FORECAST", periods.Days(coming.starts_on, coming.ends_on)),
         )

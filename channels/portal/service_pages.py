@@ -8,6 +8,7 @@ from sqlalchemy.orm import Session
 from billing import operations as billing
 from billing import queries as bills
 from channels import edge
+from channels.portal import price_view
 from channels.portal.visitor import Visitor, find, signed_in
 from core import crypto, errors
 from core.fieldwork import operations as fieldwork
@@ -136,10 +137,13 @@ def add(pages: flask.Blueprint, hub: Hub) -> None:
         comparison = bills.compare_tariffs(session, account_id=visitor.account.id, now=hub.now())
         wanted = flask.request.args.get("switch")
         option = next((o for o in comparison.options if o.tariff.code == wanted), None)
+        outlook = bills.price_outlook(session, account_id=visitor.account.id, now=hub.now())
         return flask.render_template(
             "portal/plans.html",
             comparison=comparison,
             option=option,
+            outlook=outlook,
+            price_days=price_view.days(hub, outlook) if outlook else (),
             dates=bills.switch_dates(session, account_id=visitor.account.id, now=hub.now()),
             undo_until=bills.undo_until(session, account_id=visitor.account.id, now=hub.now()),
         )

@@ -29,7 +29,7 @@ def town(postgres: embedded.EmbeddedPostgres) -> Iterator[Engine]:
     with engine.begin() as connection:
         connection.execute(text("CREATE EXTENSION IF NOT EXISTS btree_gist"))
         db.Base.metadata.create_all(connection)
-    list(seed.run(make_hub(db.sessions(engine)), customers=14, random_seed=7))
+    list(seed.run(make_hub(db.sessions(engine)), customers=15, random_seed=7))
     yield engine
     engine.dispose()
 

@@ -12,8 +12,11 @@ WHY: dict[str, Any] = {
     **BILL, "previous_total": "105.08", "difference": "27.10", "drivers": DRIVERS,
     "lines": [{"component": "energy", "amount": "98.20"}, {"component": "fixed", "amount": "11.00"}],
     "busiest": {"day": "2026-10-31", "kwh": "48.2", "amount": "7.10"}, "daily_kwh": "26.2",
-    "previous_daily_kwh": "21.0",
+    "previous_daily_kwh": "21.0", "hours": None,
 }  # fmt: skip
+HOUR: dict[str, Any] = {"starts_at": "2026-10-09T06:00:00Z", "ends_at": "2026-10-09T07:00:00Z", "price": "0.081"}
+HOURS: dict[str, Any] = {"average": "0.12", "cheapest": HOUR, "dearest": HOUR}
+DAY_OF_PRICES: dict[str, Any] = {"today": True, "cheapest": HOUR, "dearest": {**HOUR, "price": "0.214"}}
 FIRST: dict[str, Any] = {**WHY, "previous_total": None, "difference": "0.00", "drivers": [], "busiest": None}
 OPTION: dict[str, Any] = {
     "name": "tariff.RES-TOU.name", "code": "RES-TOU", "annual_cost": "1204.55", "saving": "88.12",
@@ -57,7 +60,7 @@ SAMPLES: dict[str, list[dict[str, Any]]] = {
         {**BILL, "open": "132.18", "link": LINK, "earlier": [{"on": "2026-10-10", "total": "105.08"}]},
         {**BILL, "open": "0.00", "link": LINK, "earlier": [], "estimated": False},
     ],
-    "billing.explanation": [WHY, FIRST, {**WHY, "difference": "-27.10"}],
+    "billing.explanation": [{**WHY, "hours": HOURS}, WHY, FIRST, {**WHY, "difference": "-27.10"}],
     "billing.high_bill": [
         {**WHY, "main": DRIVERS[0]},
         {**FIRST, "main": None, "previous_daily_kwh": None},
@@ -172,7 +175,7 @@ SAMPLES: dict[str, list[dict[str, Any]]] = {
     "usage.change": [{"percent": 3}, {"percent": 0}],
     "usage.forecast": [
         {"low": "110.00", "likely": "128.40", "high": "150.10", "so_far": "71.00", "so_far_kwh": "412.0",
-         "last_day": "2026-12-04", "confidence": "LOW", "previous": "132.18"}
+         "last_day": "2026-12-04", "confidence": "LOW", "previous": "132.18", "prices_guessed": True}
     ],
     "usage.download": [{"link": LINK}],
     "usage.meter": [{**METER, "quiet_hours": 60}, {**METER, "smart": False, "minutes": None, "quiet_hours": None}],
@@ -203,10 +206,11 @@ SAMPLES: dict[str, list[dict[str, Any]]] = {
     "choice.amount": [{"amount": "140"}],
     "plans.current": [
         {"name": "tariff.RES-TOU.name", "about": "tariff.RES-TOU.about", "summary": SUMMARY, "since": "2025-05-05",
-         "exit_fee": fee, "term_months": 0}
-        for fee in ("0.00", "25.00")
+         "exit_fee": fee, "term_months": 0, "hours": hours}
+        for fee, hours in (("0.00", []), ("25.00", [DAY_OF_PRICES, {**DAY_OF_PRICES, "today": False}]))
     ],
-    "plans.prices": [{"summary": SUMMARY}],
+    "plans.hours": [DAY_OF_PRICES, {**DAY_OF_PRICES, "today": False}],
+    "plans.prices": [{"summary": SUMMARY}, {"summary": {**SUMMARY, "index": {"multiplier": "1.04", "beside": "0.08"}}}],
     "plans.cents": [{"price": "0.1160"}],
     "plans.compared": [
         {"current": OWN, "best": OPTION, "stays": False, "options": [OPTION, OWN], "days": 365, "estimated": True},
