@@ -1,18 +1,20 @@
 """Turns as the assistant runs them: who may see what, forms to their end, and what happens when something breaks."""
 
 from collections.abc import Callable, Sequence
+from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 
 import pytest
 
 from actions import frame, registry
-from billing import alert_jobs
+from billing import alert_jobs, index_loading
 from billing import operations as charging
 from billing import queries as billing
-from core import errors, wording
+from core import errors, periods, wording
 from core.conversations import queries as conversations
 from core.conversations.house import house
+from ops_admin.seed import market
 from tests.integration.actions.conftest import EXECUTOR, PHONE, Talk
 
 Open = Callable[..., Talk]
@@ -125,6 +127,30 @@ def test_no_means_that_nothing_changes(talk: Open) -> None:
     with sam.hub.transaction() as session:
         held = billing.current_tariff(session, agreement_id=sam.house.agreement_id, on=sam.hub.now().date())
     assert held.code == "RES-FLAT"
+
+
+def test_who_pays_by_the_hour_is_told_when_it_is_cheap(talk: Open) -> None:
+    sam = talk("WEB")
+    sam.verify()
+    assert sam.act("action_tariff_info", "my plan", "tariff_info").replies[0]["data"]["hours"] == []
+    today, zone = sam.hub.now().date(), sam.hub.settings.utility_timezone
+    with sam.hub.transaction() as session:
+        charging.assign_tariff(
+            session, agreement_id=sam.house.agreement_id, tariff_code="RES-HOUR", starts_on=today, now=sam.hub.now()
+        )
+        prices = market.parsed(periods.Days(today, today + timedelta(days=2)), zone, 7)
+        index_loading.load(
+            session, code=market.CODE, parsed=prices, source="test", by="test", now=sam.hub.now()
+        )  # fmt: skip
+    (reply,) = sam.act("action_tariff_info", "my plan", "tariff_info").replies
+    assert [day["today"] for day in reply["data"]["hours"]] == [True, False]
+    for locale, word in (("en", "cheapest from"), ("es", "más barato de")):
+        for medium in ("text", "voice", "sms"):
+            said = wording.render(
+                reply["kind"], reply["data"], locale=locale, medium=medium, house=house(sam.hub.settings)
+            ).text
+            assert (word in said) == (medium != "sms")
+            assert ("price of the hour times 1.04" if locale == "en" else "precio de la hora por 1.04") in said
 
 
 def test_a_switch_is_priced_made_and_taken_back(talk: Open) -> None:
