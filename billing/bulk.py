@@ -144,3 +144,16 @@ def digits(values: Ints, width: int) -> Octets:
     """This will write numbers out, filled with zeros to `width` digits: [n, width]."""
     powers = 10 ** np.arange(width - 1, -1, -1, dtype=np.int64)
     return (values[:, None] // powers % 10 + ord("0")).astype(np.uint8)
+
+
+def digests(head: Any, rows: NDArray[Any]) -> Octets:
+    """This will give the digest of a head, begun already, and each row: [n, 32]."""
+    if not rows.size:
+        return np.zeros((0, 32), dtype=np.uint8)
+    octets, width = memoryview(rows.data).cast("B"), rows.shape[1] * rows.itemsize
+    done = []
+    for at in range(0, len(octets), width):
+        digest = head.copy()
+        digest.update(octets[at : at + width])
+        done.append(digest.digest())
+    return np.frombuffer(b"".join(done), dtype=np.uint8).reshape(len(rows), 32)

@@ -390,17 +390,5 @@ def digests(
         free = [code for code, yes in zip(codes, mark, strict=True) if yes]
         head = hashlib.sha256(json.dumps([*span, own, free]).encode())
         for rows, width in ((alike[~wide[alike]], "<i4"), (alike[wide[alike]], "<i8")):
-            out[rows] = _digests(head, np.ascontiguousarray(wh[rows], dtype=width))
+            out[rows] = bulk.digests(head, np.ascontiguousarray(wh[rows], dtype=width))
     return out
-
-
-def _digests(head: Any, rows: NDArray[Any]) -> bulk.Octets:
-    if not rows.size:
-        return np.zeros((0, 32), dtype=np.uint8)
-    octets, width = memoryview(rows.data).cast("B"), rows.shape[1] * rows.itemsize
-    done = []
-    for at in range(0, len(octets), width):
-        digest = head.copy()
-        digest.update(octets[at : at + width])
-        done.append(digest.digest())
-    return np.frombuffer(b"".join(done), dtype=np.uint8).reshape(len(rows), 32)
