@@ -43,6 +43,7 @@ class Hub:
     subscriptions: Mapping[str, tuple[Subscriber, ...]] = field(default_factory=dict)
     ring: Callable[[Sequence[Bell]], None] = _silent
     ring_later: Callable[[Sequence[Bell], float], None] = _silent_later
+    letters: ports.LetterCarrier | None = None  # None: nothing goes by post
     lane: Lane | None = None  # runs some deliveries in this very process
     publish: Callable[[str, str], None] = _unheard  # wake-ups for open pages: (topic, text); never the truth itself
 

@@ -1,10 +1,10 @@
-"""The four doors to the outside, as small Protocols, and the plain values that pass through them."""
+"""The doors to the outside, as small Protocols, and the plain values that pass through them."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
-from typing import Any, Protocol
+from typing import IO, Any, Protocol
 
 # --- the assistant ---------------------------------------------------------------------------------------------------
 
@@ -315,4 +315,13 @@ class PaymentGateway(Protocol):
 
     def parse_webhook(self, body: bytes, signature: str | None, now: datetime) -> GatewayEvent | None:
         """This will check the signature (Refused when wrong) and give the event, or None when it is not ours."""
+        ...
+
+
+# --- letters ---------------------------------------------------------------------------------------------------------
+
+
+class LetterCarrier(Protocol):
+    def deliver(self, *, name: str, write: Callable[[IO[bytes]], None]) -> None:
+        """This will hand one batch to who prints and mails it, whole; the same name once, however often it is tried."""
         ...

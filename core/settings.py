@@ -79,6 +79,8 @@ class Settings(BaseModel):
     cash_webhook_secret: str = ""
     cash_most: Decimal = Decimal("1500.00")  # that a shop takes at once; a payment of more waits for a person
 
+    letter_folder: str = ""  # where bills on paper are dropped for the printer; empty: nothing goes by post
+
     # how many years interval reads are kept, each from its day on; what is unbilled or disputed stays longer
     reads_kept_years: tuple[tuple[date, int], ...] = ((date(2000, 1, 1), 7),)
     write_off_after_days: int = 120  # after the first reminder, what a closed account owes is proposed to be given up

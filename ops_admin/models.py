@@ -16,6 +16,7 @@ PACKAGES = (
     "billing.cash_models",
     "billing.correction_models",
     "billing.alert_models",
+    "billing.letter_models",
     "billing.budget_models",
     "billing.price_models",
     "crm_sync.models",

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
 
-from billing import alert_jobs, arrears_jobs, budget_jobs, correction_jobs, index_jobs, plan_jobs, retention_jobs
+from billing import alert_jobs, arrears_jobs, budget_jobs, correction_jobs, index_jobs, letters, plan_jobs, retention_jobs
 from billing import jobs as billing
 from core.compliance import jobs as compliance
 from core.conversations import jobs as conversations
@@ -59,6 +59,7 @@ JOBS: tuple[Job, ...] = (
     Job("billing.remind_expiry", timedelta(hours=24), plan_jobs.remind_expiry),
     Job("billing.watch_bills", timedelta(hours=6), alert_jobs.watch_bills),
     Job("billing.watch_ahead", timedelta(hours=6), alert_jobs.watch_ahead),
+    Job("billing.send_letters", timedelta(hours=1), letters.send_batches),
     Job("housekeeping.purge_deliveries", timedelta(hours=1), housekeeping.purge_deliveries),
     Job("demo.live_reads", timedelta(seconds=20), live.record),
 )

@@ -5,7 +5,7 @@ Queues: `turns` is what a customer waits for, `crm` what an agent waits for, `de
 
 from collections.abc import Mapping
 
-from billing import archive, unusual
+from billing import archive, letters, unusual
 from billing import arrears_handlers as arrears
 from billing import handlers as billing
 from core.conversations import handlers as conversations
@@ -49,7 +49,7 @@ SUBSCRIPTIONS: Mapping[str, tuple[Subscriber, ...]] = {
     "outage.planned": (_notify_planned,),
     "outage.planned_cancelled": (_notify_planned,),
     "outage.planned_notice_due": (_notify_planned,),
-    "bills.issued": (_of(archive.file_issued),),
+    "bills.issued": (_of(archive.file_issued), _of(letters.owe_letters)),
     "bill.issued": (_of(notices.notify_bill),),
     "payment.received": (_notify_payment, _review_arrears),
     "payment.failed": (_notify_payment,),

@@ -9,6 +9,7 @@ from billing.gateways.stripe_gateway import StripeGateway
 from bot.client import RasaAssistant
 from channels.email import sender as email
 from channels.email import web as email_web
+from channels.letters.folder import LetterFolder
 from channels.meters import web as meters_web
 from channels.payments import web as payments_web
 from channels.portal import visitor as portal_visitor
@@ -92,6 +93,7 @@ def _build(settings: Settings, wakes: wakeups.Wakeups, pool_size: int) -> Hub:
             "EMAIL": email.SendGrid(settings),
             "VOICE": voice.Voice(),
         },
+        letters=LetterFolder(settings.letter_folder) if settings.letter_folder else None,
         subscriptions=SUBSCRIPTIONS,
         ring=worker.ring,
         ring_later=worker.ring_later,

@@ -8,6 +8,7 @@ from billing.documents import content as contents
 from billing.documents.content import TEMPLATE_VERSION, Content
 from billing.documents.facts import ZERO, BillDocument, Month, Regulator, ShopSlip, last_day
 from billing.documents.words import line_measure, line_name
+from billing.documents.writer import page_count
 
 __all__ = [
     "TEMPLATE_VERSION",
@@ -24,6 +25,7 @@ __all__ = [
     "last_day",
     "line_measure",
     "line_name",
+    "page_count",
 ]
 
 

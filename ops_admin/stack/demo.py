@@ -165,6 +165,7 @@ class Stack:
             "BANK_DETAILS": "First Turbine Bank, routing 021000000, account 5500 1000",
             "CASH_PARTNER": "Corner Market and QuickCash shops",
             "CASH_PARTNER_GLN": "0850012345008",
+            "LETTER_FOLDER": str(self.home.path / "letters"),
             "SANDBOX_DATA": str(self.home.path / "sandbox"),
             "SANDBOX_SENDGRID_EVENT_KEY": made["sendgrid_event_private_key"],
             "SANDBOX_SENDGRID_INBOUND_KEY": made["sendgrid_inbound_private_key"],

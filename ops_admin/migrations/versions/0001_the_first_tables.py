@@ -1804,6 +1804,38 @@ def upgrade() -> None:
     op.create_index(op.f('ix_allocation_charge_id'), 'allocation', ['charge_id'], unique=False)
     op.create_index(op.f('ix_allocation_credit_id'), 'allocation', ['credit_id'], unique=False)
     op.create_index(op.f('ix_allocation_payment_id'), 'allocation', ['payment_id'], unique=False)
+    op.create_table('letter_batch',
+    sa.Column('id', sa.BigInteger(), sa.Identity(always=False), nullable=False),
+    sa.Column('day', sa.Date(), nullable=False),
+    sa.Column('letters', sa.BigInteger(), nullable=False),
+    sa.Column('made_at', sa.DateTime(timezone=True), nullable=False),
+    sa.Column('delivered_at', sa.DateTime(timezone=True), nullable=True),
+    sa.CheckConstraint('letters > 0', name=op.f('ck_letter_batch_letters')),
+    sa.PrimaryKeyConstraint('id', name=op.f('pk_letter_batch')),
+    sa.UniqueConstraint('day', name=op.f('uq_letter_batch_day'))
+    )
+    op.create_table('bill_letter',
+    sa.Column('bill_id', sa.BigInteger(), autoincrement=False, nullable=False),
+    sa.Column('account_id', sa.BigInteger(), nullable=False),
+    sa.Column('status', sa.Text(), nullable=False),
+    sa.Column('batch_id', sa.BigInteger(), nullable=True),
+    sa.Column('document_id', sa.BigInteger(), nullable=True),
+    sa.Column('owed_at', sa.DateTime(timezone=True), nullable=False),
+    sa.Column('returned_at', sa.DateTime(timezone=True), nullable=True),
+    sa.Column('returned_why', sa.Text(), nullable=True),
+    sa.CheckConstraint("(status = 'RETURNED') = (returned_at IS NOT NULL)", name=op.f('ck_bill_letter_returned')),
+    sa.CheckConstraint("(status IN ('BATCHED', 'SENT', 'RETURNED')) = (batch_id IS NOT NULL)", name=op.f('ck_bill_letter_batch')),
+    sa.CheckConstraint("status IN ('OWED', 'BATCHED', 'SENT', 'RETURNED', 'DROPPED')", name=op.f('ck_bill_letter_status')),
+    sa.CheckConstraint("status NOT IN ('SENT', 'RETURNED') OR document_id IS NOT NULL", name=op.f('ck_bill_letter_document')),
+    sa.ForeignKeyConstraint(['account_id'], ['account.id'], name=op.f('fk_bill_letter_account_id')),
+    sa.ForeignKeyConstraint(['batch_id'], ['letter_batch.id'], name=op.f('fk_bill_letter_batch_id')),
+    sa.ForeignKeyConstraint(['bill_id'], ['bill.id'], name=op.f('fk_bill_letter_bill_id')),
+    sa.ForeignKeyConstraint(['document_id'], ['bill_document.id'], name=op.f('fk_bill_letter_document_id')),
+    sa.PrimaryKeyConstraint('bill_id', name=op.f('pk_bill_letter'))
+    )
+    op.create_index(op.f('ix_bill_letter_account_id'), 'bill_letter', ['account_id'], unique=False)
+    op.create_index(op.f('ix_bill_letter_batch_id'), 'bill_letter', ['batch_id'], unique=False)
+    op.create_index('ix_bill_letter_owed', 'bill_letter', ['owed_at'], unique=False, postgresql_where=sa.text("status = 'OWED'"))
     for statements in (*metering_ddl.AFTER_CREATE.values(), *ddl.AFTER_CREATE.values(), ddl.INDEX_PRICE):
         op.execute(statements)
 

@@ -272,3 +272,11 @@ def test_what_the_font_lacks_is_still_read_aloud(document):
     stream = pypdf.PdfReader(io.BytesIO(pdf)).pages[0].get_contents().get_data()
     assert "Ana שלום".encode("utf-16-be").hex().encode() in stream
     assert "Ana" in text
+
+
+@pytest.mark.parametrize("many", [1, 6, 30])
+def test_pages_are_counted_as_readers_count_them(document, many):
+    pdf = documents.bill_pdf(replace(document, lines=document.lines * many, customer_name="/Type/Pages/Count 9"), "en")
+    assert documents.page_count(pdf) == len(read(pdf)[0].pages)
+    with pytest.raises(ValueError):
+        documents.page_count(b"%PDF-1.7")

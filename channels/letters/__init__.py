@@ -1,0 +1,1 @@
+"""Bills on paper: the way to who prints and mails them."""
