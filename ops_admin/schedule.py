@@ -4,7 +4,16 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
 
-from billing import alert_jobs, arrears_jobs, budget_jobs, correction_jobs, index_jobs, letters, plan_jobs, retention_jobs
+from billing import (
+    alert_jobs,
+    arrears_jobs,
+    budget_jobs,
+    correction_jobs,
+    index_jobs,
+    letters,
+    plan_jobs,
+    retention_jobs,
+)
 from billing import jobs as billing
 from core.compliance import jobs as compliance
 from core.conversations import jobs as conversations
