@@ -191,7 +191,16 @@ class Books:
         taxes = tuple(tax for tax in plan.taxes if not self._spared(document, tax.code))
         days = tuple(holiday for year in range(first.year, until.year + 1) for holiday in holidays(document, year))
         plan = dataclasses.replace(plan, taxes=taxes, holidays=dataclasses.replace(plan.holidays, names=(), dates=days))
-        return Oracle(plan, first, until, self.zone, 60).bill(list(wh))
+        micros = () if plan.index is None else self._prices(plan.index.code, first, until)
+        return Oracle(plan, first, until, self.zone, 60, micros=micros).bill(list(wh))
+
+    def _prices(self, code: str, first: date, until: date) -> list[int]:
+        """Millionths a kWh of each hour, from the rows as they stand."""
+        days = self.rows(
+            "SELECT DISTINCT ON (day) micros FROM index_price WHERE code = :code AND day >= :first AND day < :until"
+            " ORDER BY day, version DESC", code=code, first=first, until=until,
+        )  # fmt: skip
+        return [price for (hours,) in days for price in hours]
 
     def _spared(self, document: Mapping[str, Any], code: str) -> bool:
         tax = next(t for t in document["wattline"]["taxes"] if t["code"] == code)

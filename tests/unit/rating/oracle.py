@@ -1,10 +1,11 @@
 """The same bill by the longest way: one account, one interval at a time, fractions and no arrays. Slow and plain.
 
 It shares nothing with the engine but the terms. Covered: fixed, energy (all scopes), demand by season and period,
-ratchets, blocks per kW, riders, minimum, taxes, proration, rounding.
+ratchets, blocks per kW, the price of the hour, riders, minimum, taxes, proration, rounding.
 """
 
 from collections import defaultdict
+from collections.abc import Sequence
 from datetime import date, datetime, timedelta
 from fractions import Fraction
 from zoneinfo import ZoneInfo
@@ -26,8 +27,10 @@ def half_up(value: Fraction) -> int:
 class Oracle:
     def __init__(
         self, plan: terms.Plan, starts_on: date, ends_on: date, zone: str, minutes: int,
-        history: dict[tuple[int, int], int] | None = None,
+        history: dict[tuple[int, int], int] | None = None, micros: Sequence[int] = (),
     ) -> None:  # fmt: skip
+        """`micros` is the price of each interval, in millionths a kWh, where the plan follows an index."""
+        self.micros = micros
         self.plan, self.start, self.end, self.minutes = plan, starts_on, ends_on, minutes
         self.history = history or {}
         self.scale = 1000 * minutes  # wh x 60 / scale is kW
@@ -47,6 +50,10 @@ class Oracle:
         cents["fixed"] += self.money(Fraction(plan.fixed_monthly) * self.months("fixed", self.all_days()))
         cents["fixed"] += self.money(Fraction(plan.fixed_daily) * self.days)
         self.energy(reads, cents)
+        if plan.index is not None:
+            cost = sum(value * price for value, price in zip(wh, self.micros, strict=True))
+            cents["energy"] += self.money(Fraction(cost, 1000 * 1_000_000) * Fraction(plan.index.multiplier))
+            cents["rider"] += self.money(Fraction(sum(wh), 1000) * Fraction(plan.index.adder))
         self.demand(reads, cents)
         self.riders(reads, cents)
         least = Fraction(plan.minimum_monthly) * self.months("minimum", self.all_days())
