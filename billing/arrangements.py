@@ -250,7 +250,7 @@ def _debt(session: Session, account_id: int) -> int:
 def _still_open(session: Session, row: models.ArrangementRow) -> int:
     """What was open at the promise and is so still: bills and charges that are newer do not count."""
     items = settling.open_items(session, account_ids=[row.account_id]).get(row.account_id, [])
-    ids = [int(i.key.partition(":")[2]) for i in items if i.kind == "BILL"]
+    ids = [settling.bill_id(i) for i in items if i.kind == "BILL"]
     journal = models.LedgerJournalRow
     found = session.execute(
         select(journal.key, journal.posted_at).where(journal.key.in_([f"bill:{bill_id}" for bill_id in ids]))

@@ -44,11 +44,11 @@ def charge_due(hub: Hub, *, account_id: int, now: datetime) -> None:
         if mandate is not None and mandate.scheme == "SEPA":
             told = debit_notices.ripe(session, mandate, today=today)
             due = [
-                replace(i, open_cents=min(i.open_cents, told[debit_notices.bill_id(i)]))
+                replace(i, open_cents=min(i.open_cents, told[settling.bill_id(i)]))
                 for i in due
-                if i.kind == "BILL" and debit_notices.bill_id(i) in told
+                if i.kind == "BILL" and settling.bill_id(i) in told
             ]
-        bills = [debit_notices.bill_id(i) for i in due if i.kind == "BILL"]
+        bills = [settling.bill_id(i) for i in due if i.kind == "BILL"]
         cents = min(sum(i.open_cents for i in due), ledger.balance_cents(session, account_id=account_id))
         cents -= _pending(session, account_id)
         if cents <= 0 or not bills or method is None:
@@ -107,7 +107,7 @@ def announce_due(hub: Hub, *, account_id: int, now: datetime) -> None:
         fresh = debit_notices.to_announce(session, mandate, items, today=today, under_way=under_way)
         if not fresh:
             return
-        newest = max(debit_notices.bill_id(i) for i in fresh)
+        newest = max(settling.bill_id(i) for i in fresh)
         if _key(session, hub.payments.name, account_id, f"autopay-{account_id}-{newest}", now) is not None:
             debit_notices.announce(
                 session, mandate, method, fresh, creditor=hub.settings.sepa_creditor_id, today=today, now=now

@@ -22,7 +22,7 @@ logger = log.get(__name__)
 MOST_TRIES = 5  # cards an account may be tried with by phone, within:
 TRIES_WITHIN = timedelta(hours=1)
 _ON_ITS_WAY = ("SUCCEEDED", "PROCESSING")
-_WAYS_ON = (Choice("choice.pay_by_link", "/pay_bill"), Choice("choice.person", "/talk_to_human"))
+WAYS_ON = (Choice("choice.pay_by_link", "/pay_bill"), Choice("choice.person", "/talk_to_human"))
 
 
 def begin(
@@ -174,7 +174,7 @@ def _failed(
     row.status, row.card_token, row.failure_code, row.ended_at = "FAILED", None, reason, now
     link = session.get_one(models.PaymentLinkRow, row.link_id, populate_existing=True)
     data = {**_told(row), "reason": reason, "payable": link.token if link.status == "OPEN" else None}
-    reply = Reply("billing.phone_payment_failed", data, _WAYS_ON)
+    reply = Reply("billing.phone_payment_failed", data, WAYS_ON)
     _say(session, row, reply, "failed", now, house, written=written)
 
 

@@ -9,7 +9,7 @@ from datetime import date, datetime, timedelta
 from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
-from billing import allocation, cash_models, models
+from billing import allocation, cash_models, models, settling
 from core import money, outbox
 from core.accounts import queries as accounts
 
@@ -23,7 +23,7 @@ def to_announce(
     """
     notice = cash_models.DebitNoticeRow
     until = today + timedelta(days=mandate.notice_days)
-    near = {bill_id(i): i for i in items if i.kind == "BILL" and i.due_on <= until and not i.disputed}
+    near = {settling.bill_id(i): i for i in items if i.kind == "BILL" and i.due_on <= until and not i.disputed}
     known = select(notice.bill_id).where(notice.mandate_id == mandate.id, notice.bill_id.in_(list(near)))
     if not under_way:
         known = known.where(notice.used_at.is_(None))
@@ -46,7 +46,7 @@ def announce(
     customer_id = accounts.get_account(session, account_id=method.account_id).customer_id
     for item in items:
         row = cash_models.DebitNoticeRow(
-            mandate_id=mandate.id, bill_id=bill_id(item), amount_cents=item.open_cents,
+            mandate_id=mandate.id, bill_id=settling.bill_id(item), amount_cents=item.open_cents,
             collect_on=max(item.due_on, earliest), announced_at=now, used_at=None,
         )  # fmt: skip
         session.add(row)
@@ -88,8 +88,3 @@ def use(session: Session, *, mandate_id: int, bill_ids: Sequence[int], now: date
         .where(notice.mandate_id == mandate_id, notice.bill_id.in_(bill_ids), notice.used_at.is_(None))
         .values(used_at=now)
     )
-
-
-def bill_id(item: allocation.Item) -> int:
-    """This will give the bill that an open item is."""
-    return int(item.key.partition(":")[2])

@@ -3,7 +3,6 @@
 What a correction changes in bills is told in the same transaction, by the bills it touches.
 """
 
-import hashlib
 from dataclasses import asdict, dataclass
 from datetime import date, datetime, timedelta
 from typing import Any
@@ -11,7 +10,7 @@ from typing import Any
 from sqlalchemy import select, text
 from sqlalchemy.orm import Session
 
-from billing import index_file
+from billing import index_file, once
 from billing.price_models import IndexPriceRow as Row
 from core import audit, errors, outbox
 
@@ -63,7 +62,7 @@ def load(
     if parsed.problems:
         raise errors.Invalid("index.file", problems=len(parsed.problems))
     # bills that are being made of the series hold it shared: they are done first, and seen below
-    session.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": lock_key(code)})
+    once.lock(session, lock_name(code))
     standing = _standing(session, code, parsed)
     new = 0
     changed: list[date] = []
@@ -109,9 +108,9 @@ def list_series(session: Session) -> tuple[Kept, ...]:
     return tuple(Kept(**row._mapping) for row in rows)
 
 
-def lock_key(code: str) -> int:
-    """This will give the number under which a series is locked."""
-    return int.from_bytes(hashlib.sha256(f"index_price:{code}".encode()).digest()[:8], "big", signed=True)
+def lock_name(code: str) -> str:
+    """This will give the name under which a series is locked."""
+    return f"index-price:{code}"
 
 
 def _standing(session: Session, code: str, parsed: index_file.Parsed) -> dict[date, Row]:

@@ -124,7 +124,7 @@ def _fees_of(session: Session, account_ids: list[int], now: datetime, zone: str)
     items = settling.open_items(session, account_ids=account_ids)
     kept = set(arrangements.list_active(session))
     bills = [
-        (account_id, int(i.key.partition(":")[2]), i)
+        (account_id, settling.bill_id(i), i)
         for account_id, own in items.items()
         for i in own
         if i.kind == "BILL" and i.due_on < today and not i.disputed and account_id not in kept

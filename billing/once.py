@@ -11,9 +11,10 @@ from billing import models
 from core import errors
 
 
-def lock(session: Session, name: str) -> None:
-    """This will let one transaction at a time work under a name; it is free again at its end."""
-    session.execute(select(func.pg_advisory_xact_lock(func.hashtextextended(name, 0))))
+def lock(session: Session, name: str, *, shared: bool = False) -> None:
+    """This will let one transaction at a time work under a name, or many that share it; it is free again at its end."""
+    taken = func.pg_advisory_xact_lock_shared if shared else func.pg_advisory_xact_lock
+    session.execute(select(taken(func.hashtextextended(name, 0))))
 
 
 def lock_account(session: Session, account_id: int) -> None:

@@ -5,7 +5,7 @@ from datetime import date
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from billing import cash_models
+from billing import cash_models, once
 from core import periods
 
 _LOCK = "ledger-close"  # the trigger on ledger_journal takes the same one
@@ -13,13 +13,13 @@ _LOCK = "ledger-close"  # the trigger on ledger_journal takes the same one
 
 def hold_open(session: Session) -> date | None:
     """This will keep months from being closed until the transaction ends; gives the first open one (None: all)."""
-    session.execute(select(func.pg_advisory_xact_lock_shared(func.hashtextextended(_LOCK, 0))))
+    once.lock(session, _LOCK, shared=True)
     return first_open(session)
 
 
 def hold_closed(session: Session) -> date | None:
     """This will wait until nobody posts, and keep everybody from it until the transaction ends."""
-    session.execute(select(func.pg_advisory_xact_lock(func.hashtextextended(_LOCK, 0))))
+    once.lock(session, _LOCK)
     return first_open(session)
 
 

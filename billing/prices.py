@@ -7,10 +7,10 @@ from datetime import datetime, timedelta
 
 import numpy as np
 from numpy.typing import NDArray
-from sqlalchemy import select, text
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from billing import index_loading, rating
+from billing import index_loading, once, rating
 from billing.price_models import IndexPriceRow as Row
 from core import errors, periods
 
@@ -87,8 +87,7 @@ class Book:
         key = (code, starts_at, ends_at)
         if key not in self._read:
             if self._holding:
-                lock = text("SELECT pg_advisory_xact_lock_shared(:key)")
-                self._session.execute(lock, {"key": index_loading.lock_key(code)})
+                once.lock(self._session, index_loading.lock_name(code), shared=True)
             self._read[key] = read(self._session, code=code, starts_at=starts_at, ends_at=ends_at)
         return self._read[key]
 

@@ -94,6 +94,11 @@ def unused(session: Session, *, account_ids: Sequence[int], lock: bool = False) 
     return sorted(sources, key=lambda s: (s.at, s.payment_id is None, s.payment_id or s.credit_id or 0))
 
 
+def bill_id(item: allocation.Item) -> int:
+    """This will give the bill that an open item of kind BILL is."""
+    return int(item.key.partition(":")[2])
+
+
 def open_items(session: Session, *, account_ids: Sequence[int]) -> dict[int, list[allocation.Item]]:
     """This will list what each account has open: issued bills and charges, with what payments have left of them."""
     bill, fee, alloc = models.BillRow, models.ChargeRow, models.AllocationRow

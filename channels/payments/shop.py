@@ -9,7 +9,7 @@ from decimal import Decimal
 from typing import Any
 
 from billing.shop_files import ShopPayment
-from core import errors, money
+from core import crypto, errors, money
 
 HEADER = "Shop-Signature"
 TOLERANCE = timedelta(minutes=5)
@@ -24,7 +24,7 @@ def signature(secret: str, at: int, body: bytes) -> str:
 def check(body: bytes, header: str | None, *, secret: str, now: datetime) -> None:
     """This will raise Refused webhook.signature where the partner did not sign this, webhook.stale where long ago."""
     signed = _SIGNED.fullmatch(header or "")
-    if not secret or signed is None or not hmac.compare_digest(signature(secret, int(signed[1]), body), signed[0]):
+    if not secret or signed is None or not crypto.same(signature(secret, int(signed[1]), body), signed[0]):
         raise errors.Refused("webhook.signature")
     if abs(now - datetime.fromtimestamp(int(signed[1]), UTC)) > TOLERANCE:
         raise errors.Refused("webhook.stale")

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
+from billing import by_phone
 from billing import handlers as charging
 from billing import operations as billing
 from billing import queries as bills
@@ -12,11 +13,10 @@ from core import errors, log
 from core.conversations import operations as conversations
 from core.conversations import queries as talks
 from core.hub import Hub
-from core.ports import Choice, Reply
+from core.ports import Reply
 
 logger = log.get(__name__)
 
-_OTHER_WAYS = (Choice("choice.pay_by_link", "/pay_bill"), Choice("choice.person", "/talk_to_human"))
 _NOTHING_TO_PAY = ("payment_link.used", "phone_payment.under_way")  # no other way is offered then
 
 
@@ -53,7 +53,7 @@ class Till:
                     now=now,
                 )
             except errors.Refused as refused:
-                ways = () if refused.code in _NOTHING_TO_PAY else _OTHER_WAYS
+                ways = () if refused.code in _NOTHING_TO_PAY else by_phone.WAYS_ON
                 conversations.send_once(
                     session,
                     conversation_id=talk.id,

@@ -71,13 +71,9 @@ def add(pages: flask.Blueprint, hub: Hub, when: Callable[[datetime], str]) -> No
         if work is None:
             flask.abort(404)
         try:
-            if not entry.is_form(hub.settings, form.get("form", ""), now=hub.now()):
-                raise errors.Refused("console.form")
-            actor = entry.name_of(flask.request.cookies.get(entry.NAME, ""), hub.settings) or form.get("by", "").strip()
-            if not actor or len(actor) > 60:
-                raise errors.Invalid("console.name")
+            actor = entry.actor(hub.settings, form=form, cookies=flask.request.cookies, now=hub.now())
             with hub.transaction() as session:
-                done = work(session, hub, f"staff:{actor.lower()}")
+                done = work(session, hub, actor)
         except errors.WattlineError as refused:
             return _page(hub, when, wrong=_WHY.get(refused.code, f"Not done: {refused.code}"), status=422)
         return flask.redirect(flask.url_for("console.cash", done=done))

@@ -1,9 +1,10 @@
 """Who may see the console: everybody on a demonstration; else whoever holds a link made on the machine itself."""
 
 import re
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 
-from core import crypto
+from core import crypto, errors
 from core.settings import Settings
 
 COOKIE = "wattline_ops"
@@ -58,3 +59,16 @@ def name_of(cookie: str, settings: Settings) -> str:
     """This will give who a cookie of ours names; nobody, when it is none."""
     name, _, _signature = cookie.partition("~")
     return name if is_name(name) and crypto.same(cookie, signed_name(settings, name)) else ""
+
+
+def actor(settings: Settings, *, form: Mapping[str, str], cookies: Mapping[str, str], now: datetime) -> str:
+    """This will give who decides with a form of ours ("staff:ana"): who the cookie names, else who it says.
+
+    Refused console.form for one that was not made here or is too old; Invalid console.name when nobody is named.
+    """
+    if not is_form(settings, form.get("form", ""), now=now):
+        raise errors.Refused("console.form")
+    name = name_of(cookies.get(NAME, ""), settings) or form.get("by", "").strip()
+    if not name or len(name) > 60:
+        raise errors.Invalid("console.name")
+    return f"staff:{name.lower()}"

@@ -36,14 +36,10 @@ def add(pages: flask.Blueprint, hub: Hub, when: Callable[[datetime], str]) -> No
     def letter_returned() -> flask.typing.ResponseReturnValue:
         form = flask.request.form
         try:
-            if not entry.is_form(hub.settings, form.get("form", ""), now=hub.now()):
-                raise errors.Refused("console.form")
-            actor = entry.name_of(flask.request.cookies.get(entry.NAME, ""), hub.settings) or form.get("by", "").strip()
-            if not actor or len(actor) > 60:
-                raise errors.Invalid("console.name")
+            actor = entry.actor(hub.settings, form=form, cookies=flask.request.cookies, now=hub.now())
             with hub.transaction() as session:
                 number = letters.mark_returned(
-                    session, bill_number=form.get("bill", ""), why=form.get("why", ""), actor=f"staff:{actor.lower()}",
+                    session, bill_number=form.get("bill", ""), why=form.get("why", ""), actor=actor,
                     now=hub.now(),
                 )  # fmt: skip
         except errors.WattlineError as refused:
