@@ -33,12 +33,7 @@ def take_ids(session: Session, table: str, count: int) -> Ints:
         ),
         {"table": table, "count": count},
     )
-    return ints(taken)
-
-
-def ints(sent: bytes | None) -> Ints:
-    """This will read what ``string_agg(int8send(..), '')`` sent."""
-    return np.frombuffer(sent or b"", dtype=">i8").astype(np.int64)
+    return db.ints(taken)
 
 
 def slices(items: Sequence[Item], size: int) -> Iterator[Sequence[Item]]:

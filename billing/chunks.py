@@ -90,33 +90,23 @@ def _groups(
     """Sorted by days, zone and terms; who cannot be billed is parked with a code."""
     back = cycles.reach(period_end_on)
     parked: dict[int, str] = {}
-    alike = cohorts.list_alike(session, period=back, agreement_ids=agreement_ids)
-    ids = records.join([bulk.ints(a.ids) for a in alike])
-    order = np.argsort(ids, kind="stable")
-    ids = ids[order]
-    account_ids = records.join([bulk.ints(a.account_ids) for a in alike])[order]
-    points = records.join([bulk.ints(a.service_point_ids) for a in alike])[order]
-    of = np.repeat(np.arange(len(alike)), [len(a.ids) // 8 for a in alike])[order]
+    cohort = cohorts.list_alike(session, period=back, agreement_ids=agreement_ids)
+    ids, of, alike = cohort.ids, cohort.of, cohort.alike
     spans = [cycles.period_of(a, period_end_on) for a in alike]
     due = None
     if release:
         places = {a.jurisdiction: rules.due_on(a.jurisdiction, release.issued_on) for a in alike}
         due = np.array([db.day_number(places[a.jurisdiction]) for a in alike])
-    term_of = np.full(len(ids), -1)
-    term_lists = tariffs.list_terms_alike(session, agreement_ids=agreement_ids, days=back)
-    for number, (_, own) in enumerate(term_lists):
-        known = bulk.ints(own)
-        known = known[np.isin(known, ids)]
-        term_of[np.searchsorted(ids, known)] = number
+    term_lists, term_of = tariffs.list_terms_alike(session, agreement_ids=ids, days=back)
     members: dict[Any, tuple[tuple[tariffs.Term, ...], list[Ints]]] = {}
-    both = of * (len(term_lists) + 1) + term_of + 1
+    both = of * len(term_lists) + term_of
     for each in np.unique(both).tolist():
         rows = np.flatnonzero(both == each)
         cls, term = int(of[rows[0]]), int(term_of[rows[0]])
         days = spans[cls]
         if days is None:
             continue
-        terms = _cut(term_lists[term][0], days) if term >= 0 else ()
+        terms = _cut(term_lists[term], days)
         if tariffs.segments(terms, days) is None:
             parked.update(dict.fromkeys(ids[rows].tolist(), "NO_TARIFF"))
             continue
@@ -124,7 +114,8 @@ def _groups(
     groups = []
     for (days, timezone, _), (terms, parts) in members.items():
         rows = np.sort(records.join(parts))
-        groups.append(_Group(days, timezone, terms, ids[rows], account_ids[rows], points[rows], of[rows], alike, due))
+        groups.append(_Group(days, timezone, terms, ids[rows], cohort.account_ids[rows], cohort.service_point_ids[rows],
+                             of[rows], alike, due))  # fmt: skip
     billed = records.join([group.agreement_ids for group in groups])
     for agreement_id in np.setdiff1d(np.asarray(agreement_ids, dtype=np.int64), billed).tolist():
         parked.setdefault(agreement_id, "NO_SERVICE")

@@ -111,7 +111,7 @@ def owed_by(session: Session, *, bill_ids: Sequence[int]) -> Owed:
     """This will read from the rows what some bills owe."""
     session.flush()
     found = session.execute(_OWED, {"ids": db.array_of(bill_ids)}).one()
-    return Owed(*(bulk.ints(sent) for sent in found))
+    return Owed(*(db.ints(sent) for sent in found))
 
 
 def post_bills(session: Session, *, owed: Owed, effective_on: date, now: datetime) -> None:

@@ -139,7 +139,7 @@ def _cut(session: Session, run_id: int, scope: _Scope) -> None:
     served = cohorts.list_served(
         session, period=cycles.reach(scope.period_end_on), account_ids=scope.account_ids, cycle_day=scope.cycle_day
     )
-    chosen = records.join([bulk.ints(s.ids) for s in served if cycles.period_of(s, scope.period_end_on)])
+    chosen = records.join([ids for days, ids in served if cycles.period_of(days, scope.period_end_on)])
     chosen.sort()
     columns = ("run_id", "position", "agreement_ids", "status", "counts", "parked")
     db.copy_laid_out(

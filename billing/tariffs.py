@@ -1,12 +1,13 @@
 """Tariffs as they stand in the rows: which is in force, who is on what, and the days of a period they split it into."""
 
-import json
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import date, datetime
 from decimal import Decimal
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
 from sqlalchemy import func, or_, select, text
 from sqlalchemy.orm import Session
 
@@ -60,49 +61,67 @@ def list_terms(session: Session, *, agreement_ids: Sequence[int], days: periods.
 
 
 def list_terms_alike(
-    session: Session, *, agreement_ids: Sequence[int], days: periods.Days
-) -> tuple[tuple[tuple[Term, ...], bytes], ...]:
-    """This will sort agreements into those with the same terms over a period: the terms in order of time, and the
-    agreements' ids (big-endian int64, rising). Agreements without any are in none; for millions.
+    session: Session, *, agreement_ids: NDArray[np.int64], days: periods.Days
+) -> tuple[list[tuple[Term, ...]], NDArray[np.int64]]:
+    """This will sort agreements, whose ids rise, into those with the same terms over a period: every list of terms, in
+    order of time, and for each agreement which is its own. Who holds no tariff has a list without any. For millions.
     """
-    rows = session.execute(
-        _ALIKE, {"ids": db.array_of(agreement_ids), "first": days.starts_on, "last": days.ends_on}
-    ).all()
-    parts = [json.loads(terms) for terms, _ in rows]
-    version, tariff = models.TariffVersionRow, models.TariffRow
-    wanted = {version_id for terms in parts for version_id, _, _ in terms}
-    found = {
-        row.id: (code, row)
-        for row, code in session.execute(
-            select(version, tariff.code).join(tariff, tariff.id == version.tariff_id).where(version.id.in_(wanted))
-        )
-    }
-    out = []
-    for terms, (_, ids) in zip(parts, rows, strict=True):
-        cut = tuple(
-            Term(date.fromisoformat(first), date.fromisoformat(last), code, row.sha256, row.plan)
-            for version_id, first, last in terms
-            for code, row in [found[version_id]]
-        )
-        out.append((cut, ids))
-    return tuple(out)
+    asked = {"ids": db.array_of(agreement_ids), "first": days.starts_on, "last": days.ends_on}
+    held = session.execute(_HELD, asked).all()
+    sold = _sold(session, {row.tariff_id for row in held}, days)
+    at = [np.searchsorted(agreement_ids, db.ints(row.ids)) for row in held]
+    times = np.bincount(np.concatenate(at), minlength=len(agreement_ids)) if at else np.zeros(len(agreement_ids))
+    places: dict[tuple[int, ...], int] = {(): 0}
+    of = np.zeros(len(agreement_ids), dtype=np.int64)
+    changed: dict[int, tuple[int, ...]] = {}  # few change their tariff within a month
+    for number, own in enumerate(at):
+        of[own] = places.setdefault((number,), len(places))
+        for one in own[times[own] > 1].tolist():
+            changed[one] = (*changed.get(one, ()), number)
+    for one, numbers in changed.items():
+        of[one] = places.setdefault(numbers, len(places))
+    return [tuple(t for number in numbers for t in _under(held[number], sold)) for numbers in places], of
 
 
-_ALIKE = text(
+_HELD = text(
     """
-    SELECT terms, string_agg(int8send(agreement_id), ''::bytea ORDER BY agreement_id)
-      FROM (SELECT h.agreement_id,
-                   '[' || string_agg('[' || v.id || ',"' || greatest(h.starts_on, v.starts_on, :first) || '","'
-                       || least(h.ends_on, v.ends_on, :last) || '"]', ',' ORDER BY h.starts_on, v.starts_on)
-                   || ']' AS terms
-              FROM agreement_tariff h JOIN tariff_version v ON v.tariff_id = h.tariff_id
-             WHERE h.agreement_id = ANY(CAST(:ids AS bigint[]))
-               AND greatest(h.starts_on, v.starts_on, :first) < least(h.ends_on, v.ends_on, :last)
-             GROUP BY h.agreement_id) AS held
-     GROUP BY terms
-     ORDER BY terms
+    SELECT tariff_id, starts_on, ends_on, string_agg(int8send(agreement_id), ''::bytea) AS ids
+      FROM (SELECT agreement_id, tariff_id, greatest(starts_on, :first) AS starts_on, least(ends_on, :last) AS ends_on
+              FROM agreement_tariff
+             WHERE agreement_id = ANY(CAST(:ids AS bigint[])) AND starts_on < :last
+               AND (ends_on IS NULL OR ends_on > greatest(starts_on, :first))) AS held
+     GROUP BY tariff_id, starts_on, ends_on
+     ORDER BY starts_on, tariff_id, ends_on
     """
 )
+
+
+def _sold(session: Session, tariff_ids: Collection[int], days: periods.Days) -> dict[int, list[Term]]:
+    """The versions of some tariffs over a period, by tariff, in order of time."""
+    version, tariff = models.TariffVersionRow, models.TariffRow
+    out: dict[int, list[Term]] = {}
+    for row, code in session.execute(
+        select(version, tariff.code)
+        .join(tariff, tariff.id == version.tariff_id)
+        .where(
+            version.tariff_id.in_(tariff_ids),
+            version.starts_on < days.ends_on,
+            or_(version.ends_on.is_(None), version.ends_on > days.starts_on),
+        )
+        .order_by(version.starts_on)
+    ):
+        ends_on = row.ends_on or days.ends_on
+        out.setdefault(row.tariff_id, []).append(Term(row.starts_on, ends_on, code, row.sha256, row.plan))
+    return out
+
+
+def _under(held: Any, sold: Mapping[int, Sequence[Term]]) -> list[Term]:
+    """The terms of somebody who holds a tariff for some days."""
+    return [
+        replace(term, starts_on=max(term.starts_on, held.starts_on), ends_on=min(term.ends_on, held.ends_on))
+        for term in sold.get(held.tariff_id, ())
+        if term.starts_on < held.ends_on and term.ends_on > held.starts_on
+    ]
 
 
 def segments(terms: Sequence[Term], days: periods.Days) -> tuple[rating.Segment, ...] | None:

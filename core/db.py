@@ -78,6 +78,11 @@ def bigints(values: NDArray[np.int64]) -> bytes:
     return struct.pack(">iiiii", 1, 0, BIGINT_OID, len(values), 1) + out.tobytes() if len(values) else EMPTY_BIGINTS
 
 
+def ints(sent: bytes | None) -> NDArray[np.int64]:
+    """This will read what ``string_agg(int8send(..), '')`` sent."""
+    return np.frombuffer(sent or b"", dtype=">i8").astype(np.int64)
+
+
 @dataclass(frozen=True)
 class Ids:
     """Ids as the server reads a bigint[]: for thousands, where a list of parameters costs too much."""

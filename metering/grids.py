@@ -95,12 +95,12 @@ def _read(session: Session, points: Ints, first: date, last: date, direction: st
     order = np.argsort(points, kind="stable")
     with connection.cursor(binary=True) as cursor:
         ids, owners = cursor.execute(_METERS, (db.array_of(points), direction)).fetchone()
-        meters = _ints(ids)
-        places = order[np.searchsorted(points, _ints(owners), sorter=order)]
+        meters = db.ints(ids)
+        places = order[np.searchsorted(points, db.ints(owners), sorter=order)]
         by_id = np.argsort(meters)
         for start in range(0, len(meters), _AT_ONCE):
             for width, on, of, wh, codes in _strung(cursor, meters[by_id[start : start + _AT_ONCE]], first, last):
-                ids = _ints(of)
+                ids = db.ints(of)
                 age = by_id[np.minimum(np.searchsorted(meters, ids, sorter=by_id), len(by_id) - 1)]
                 days = _Days(
                     per_day=width,
@@ -131,10 +131,6 @@ def _strung(cursor: Any, ids: Ints, first: date, last: date) -> Iterator[tuple[i
             one = (first, *wanted, day, day + timedelta(days=1), octets)
             for row in cursor.execute(_DAYS.format(these, _OF_ONE_LENGTH), one).fetchall():
                 yield octets // 4, on, row[3], row[4], row[5]
-
-
-def _ints(sent: bytes | None) -> Ints:
-    return np.frombuffer(sent or b"", dtype=">i8").astype(np.int64)
 
 
 def _fill(
