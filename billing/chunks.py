@@ -314,7 +314,7 @@ def facts(
         starts=days.starts_on.toordinal(), ends=days.ends_on.toordinal(), segments=segments,
         intervals=read.intervals, interval_minutes=read.usage.interval_minutes, filled=read.filled[rows],
         estimated=read.estimated[rows], wh=rated.metered, top_wh=used.wh.max(axis=1).astype(np.int64),
-        zeros=used.wh.shape[1] - np.count_nonzero(used.wh, axis=1), total_cents=rated.total_cents,
+        zeros=(used.wh == 0).sum(axis=1, dtype=np.int32), total_cents=rated.total_cents,
         lines=sum((c.present.astype(np.int64) for c in rated.columns), np.zeros(len(rows), dtype=np.int64)),
         cents={name: rated.sum_cents(name) for name in components}, usual_wh=usual[:, 0], usual_cents=usual[:, 1],
         best_wh=usual[:, 2], bills=counts[:, 0], estimated_bills=counts[:, 1], last_ends=counts[:, 2],

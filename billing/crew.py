@@ -83,6 +83,7 @@ def main() -> None:
     """A process's whole life. No bell is rung from here: the sweep finds what is owed."""
     importlib.import_module(sys.argv[1])
     heap.keep()
+    heap.hoard()
     task = sys.stdin.buffer.read()
     if not task:
         return  # nothing was left to do

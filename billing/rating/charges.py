@@ -44,7 +44,8 @@ def riders(s: scene.Scene, before: Sequence[usage.Column]) -> list[usage.Column]
         code = f"rider.{rider.kind.lower()}"
         quantity: Ints | int
         if rider.kind == "PER_KWH":
-            quantity = np.sum([s.wh[:, s.between(piece)].sum(axis=1) for piece in pieces], axis=0)
+            own = [s.used if piece == s.days else s.wh[:, s.between(piece)].sum(axis=1) for piece in pieces]
+            quantity = np.sum(own, axis=0)
             unit, scale = "kWh", s.per_kwh
         elif rider.kind == "PER_DAY":
             quantity, unit, scale = days, "day", 1

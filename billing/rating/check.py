@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
 from functools import lru_cache
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -59,16 +60,17 @@ def reads(used: usage.Usage, period: periods.Days) -> Reads:
             reason=f"the reads do not cover {period.starts_on} to {period.ends_on} in {used.timezone}",
             where="usage",
         )
-    cut = Reads(starts_at + first * step, wh[:, first:last], None if export is None else export[:, first:last])
-    for name, values in (("wh", cut.wh), ("export_wh", cut.export_wh)):
-        if values is None or values.size == 0:
+    cut = {"wh": wh[:, first:last]} | ({} if export is None else {"export_wh": export[:, first:last]})
+    for name, values in cut.items():
+        if values.size == 0:
             continue
         lowest = int(values.min())
         if lowest == -1:
             raise errors.Invalid("rating.missing_reads", reason="some reads are missing", where=name)
         if lowest < 0:
             raise errors.Invalid("rating.usage", reason="a read is below zero", where=name)
-    return cut
+    wide = {name: values.astype(np.int64, copy=False) for name, values in cut.items()}
+    return Reads(starts_at + first * step, wide["wh"], wide.get("export_wh"))
 
 
 @lru_cache(maxsize=512)
@@ -162,7 +164,7 @@ def _refuse(reason: str, where: str) -> None:
     raise errors.Invalid("rating.terms", reason=reason, where=where)
 
 
-def _two_dimensional(values: Ints) -> Ints:
+def _two_dimensional(values: NDArray[np.integer[Any]]) -> NDArray[np.integer[Any]]:
     array = np.asarray(values)
     if array.dtype.kind not in "iu":
         raise errors.Invalid("rating.usage", reason="reads must be whole numbers", where="wh")
@@ -170,4 +172,4 @@ def _two_dimensional(values: Ints) -> Ints:
         array = array[None, :]
     if array.ndim != 2:
         raise errors.Invalid("rating.usage", reason="reads must be a row per account", where="wh")
-    return array.astype(np.int64, copy=False)
+    return array

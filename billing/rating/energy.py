@@ -48,7 +48,7 @@ def fill(s: scene.Scene, power: demand.Power) -> Ints:
     plan = s.plan
     index, count = index_of(s), len(plan.energy)
     if _plain(plan):
-        return by_period(s.wh, index, count)[:, :, None]
+        return s.used[:, None, None] if count == 1 else by_period(s.wh, index, count)[:, :, None]
     if plan.tier_scope == "PER_PERIOD":
         return _each_its_own(s, by_period(s.wh, index, count), power)
     filled = np.zeros((s.n, count, _deepest(plan)), dtype=np.int64)
@@ -56,8 +56,13 @@ def fill(s: scene.Scene, power: demand.Power) -> Ints:
     for limits, pieces in _ladders(s):
         span = s.between(periods.Days(pieces[0].starts_on, pieces[-1].ends_on))
         tops = _tops(s, limits, pieces, power)
-        _within(s.wh[:, span].sum(axis=1), tops)
-        part = share(s.wh[:, span], index[span], count, tops[:, :-1])
+        wh = s.wh[:, span]
+        used = s.used if wh.shape == s.wh.shape else wh.sum(axis=1)
+        _within(used, tops)
+        if count == 1:  # whatever the order in time
+            part = exact.steps(used, tops[:, :-1])[:, None]
+        else:
+            part = share(wh, index[span], count, tops[:, :-1])
         filled[:, :, : tops.shape[1]] += part
     return filled
 

@@ -81,7 +81,7 @@ def rate_segments(
         netted = export.net(scene, state)
         power = demand.of_steps(scene, history)
         own = [*charges.fixed(scene), *energy.columns(netted.scene, power, netted.used)]
-        charged += netted.scene.wh.sum(axis=1) if netted.used is None else netted.used.sum(axis=1)
+        charged += netted.scene.used if netted.used is None else netted.used.sum(axis=1)
         if scene.plan.index is not None:
             own += indexed.columns(netted.scene, scene.plan.index, prices)
         if scene.plan.demand is not None:
@@ -99,7 +99,7 @@ def rate_segments(
         columns += [*own, *charges.taxes(scene, own, exempt or {})]
     # the kWh of the energy first, then what is in money alone
     columns.sort(key=lambda column: (_PRINTED.index(column.component), not column.unit))
-    rated = _rated(segments[0].plan.currency, columns, reads, used.per_kwh, peaks, charged)
+    rated = _rated(segments[0].plan.currency, columns, scenes, used.per_kwh, peaks, charged)
     return replace(rated, state=state, toward_minimum=counts)
 
 
@@ -130,12 +130,12 @@ def _scene(
 def _rated(
     currency: str,
     columns: list[usage.Column],
-    reads: check.Reads,
+    scenes: Sequence[Scene],
     per_kwh: int,
     peaks: list[NDArray[np.int64]],
     charged: NDArray[np.int64],
 ) -> usage.Rated:
-    metered = reads.wh.sum(axis=1)
+    metered = np.sum([scene.used for scene in scenes], axis=0)
     billed = sum((c.quantity for c in columns if c.component == "energy" and c.unit), np.zeros_like(metered))
     if not np.array_equal(billed, charged):
         raise AssertionError("energy lines do not add up to the metered total")

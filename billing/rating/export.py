@@ -54,12 +54,12 @@ def net(s: scene.Scene, state: usage.State | None) -> Netted:
     carried = _state(s, state) if rule.metering in _CARRIES else None
     if rule.metering in _NETS:
         return _net_metering(s, carried)
-    metered = s.wh.sum(axis=1)
+    metered = s.used
     if rule.net_minutes is not None and s.export_wh is not None:
         s = _over_windows(s, rule.net_minutes)
     index, count = energy.index_of(s), len(s.plan.energy)
     sent = energy.by_period(s.export_wh, index, count) if s.export_wh is not None else None
-    return Netted(s, None, sent, None, carried, {"credit.kwh_sent": s.wh.sum(axis=1) - metered})
+    return Netted(s, None, sent, None, carried, {"credit.kwh_sent": s.used - metered})
 
 
 def _net_metering(s: scene.Scene, carried: usage.State | None) -> Netted:

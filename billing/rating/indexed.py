@@ -40,9 +40,8 @@ def columns(s: scene.Scene, index: terms.Index, prices: usage.Prices | Sequence[
         present=cents != 0,
         args=said,
     )
-    used = s.wh.sum(axis=1)
     adder = s.column(
-        "rider", "rider.per_kwh", "Supplement to the price of the hour", "kWh", index.adder, used, s.per_kwh,
+        "rider", "rider.per_kwh", "Supplement to the price of the hour", "kWh", index.adder, s.used, s.per_kwh,
         args={"rider": "INDEX"},
     )  # fmt: skip
     return [column for column in (line, adder) if column.present.any()]

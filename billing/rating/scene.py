@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 from fractions import Fraction
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -34,6 +35,11 @@ class Scene:
     @property
     def n(self) -> int:
         return len(self.wh)
+
+    @cached_property
+    def used(self) -> Ints:
+        """What everybody used, in grains of a kWh: [n]."""
+        return np.asarray(self.wh.sum(axis=1), dtype=np.int64)
 
     @property
     def split(self) -> bool:
