@@ -73,12 +73,17 @@ def read_yes_no(ask: frame.Ask) -> str | None:
 
 def read_choice(ask: frame.Ask, choices: Sequence[Choice]) -> str | None:
     """This will read which of the offered choices is meant: its button, its number, or its label."""
-    offered = [value_of(option) for option in choices]
+    text, offered = fold(ask.text), [value_of(option) for option in choices]
+    if ask.choice is None and text.isdigit() and 1 <= int(text) <= len(offered):
+        return offered[int(text) - 1]
+    return read_named(ask, choices)
+
+
+def read_named(ask: frame.Ask, choices: Sequence[Choice]) -> str | None:
+    """This will read which of some choices is meant by its button or its label, of choices that bear no numbers."""
+    text, offered = fold(ask.text), [value_of(option) for option in choices]
     if ask.choice is not None:
         return ask.choice if ask.choice in offered else None
-    text = fold(ask.text)
-    if text.isdigit() and 1 <= int(text) <= len(offered):
-        return offered[int(text) - 1]
     if not text:
         return None
     house = frame.house(ask.hub)

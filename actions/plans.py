@@ -50,6 +50,7 @@ class CompareTariffs(frame.HubAction):
             best=option_data(best),
             stays=stays,
             options=[option_data(option) for option in compared.options],
+            not_open=[not_open_data(plan) for plan in compared.not_open],
             days=compared.basis_days,
             estimated=compared.estimated,
         )
@@ -64,7 +65,12 @@ class SwitchTariff(frame.HubAction):
             undone = charging.cancel_switch(ask.session, account_id=ask.account().id, key=ask.key, now=ask.now)
             ask.say("plans.switch_undone", name=f"tariff.{undone.to_code}.name", starts_on=undone.starts_on)
             return self.stop()
-        others = other_plans(ask)
+        compared = billing.compare_tariffs(ask.session, account_id=ask.account().id, now=ask.now)
+        not_open = next((plan for plan in compared.not_open if plan.tariff_code == ask.choice), None)
+        if not_open is not None:
+            ask.say("plans.not_open", choices=menu.wishes("compare_tariffs"), **not_open_data(not_open))
+            return self.stop()
+        others = others_of(compared)
         if not others:
             ask.say("plans.no_other", choices=menu.wishes("tariff_info"))
             return self.stop()
@@ -89,7 +95,14 @@ class CheckSwitch(forms.Check):
     form, subject, hint = "switch_form", "switch_tariff", "forms.hint_choice"
 
     def check_tariff_choice(self, ask: frame.Ask) -> str | None:
-        return forms.read_choice(ask, tariff_choices(other_plans(ask)))
+        compared = billing.compare_tariffs(ask.session, account_id=ask.account().id, now=ask.now)
+        wanted = forms.read_choice(ask, tariff_choices(others_of(compared)))
+        if wanted is None and compared.not_open:  # a plan that is named, but not open, is not simply misunderstood
+            named = forms.read_named(ask, [forms.choice(plan.name_key, plan.tariff_code) for plan in compared.not_open])
+            for plan in compared.not_open:
+                if plan.tariff_code == named:
+                    ask.say("plans.not_open", **not_open_data(plan))
+        return wanted
 
 
 class AskSwitchConfirm(forms.Question):
@@ -133,7 +146,11 @@ class SubmitSwitch(forms.Submit):
 
 def other_plans(ask: frame.Ask) -> tuple[views.Option, ...]:
     """This will give the plans the account could move to, cheapest first."""
-    compared = billing.compare_tariffs(ask.session, account_id=ask.account().id, now=ask.now)
+    return others_of(billing.compare_tariffs(ask.session, account_id=ask.account().id, now=ask.now))
+
+
+def others_of(compared: views.Comparison) -> tuple[views.Option, ...]:
+    """This will give what a comparison offers beside the plan the account has."""
     return tuple(o for o in compared.options if o.tariff.code != compared.current.tariff.code)
 
 
@@ -157,6 +174,15 @@ def option_data(option: views.Option) -> dict[str, Any]:
         "saving": option.saving,
         "worst_month": option.worst_month,
         "best_month": option.best_month,
+    }
+
+
+def not_open_data(plan: views.NotOpen) -> dict[str, Any]:
+    """This will give what is said of a plan that is not open to the account. `reasons` are catalogue kinds."""
+    return {
+        "name": plan.name_key,
+        "code": plan.tariff_code,
+        "reasons": [{"kind": reason.kind, "data": dict(reason.data)} for reason in plan.reasons],
     }
 
 

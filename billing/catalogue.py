@@ -17,8 +17,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from billing import rating, urdb
-from core import errors, periods
+from billing import eligibility, rating, urdb
+from core import errors, periods, wording
 
 FOLDER = pathlib.Path(__file__).parent / "plans"
 _RELATIVE = re.compile(r"^([+-]?\d+) months$")
@@ -94,6 +94,22 @@ def _compile(text: str) -> rating.Plan:
         export=_export(ours["export"]) if "export" in ours else plan.export,
         index=_index(ours["index"]) if "index" in ours else plan.index,
     )
+
+
+def rules_of(document: Mapping[str, Any], *, opens_on: date) -> eligibility.Rules:
+    """This will give who may have a document's plan; Invalid tariff.eligibility where it contradicts itself.
+
+    A program or a jurisdiction is known once it has a name in both catalogues: customers are told of it by that.
+    """
+    rules = eligibility.read(document, opens_on=opens_on)
+    kinds = wording.kinds("en") & wording.kinds("es")
+    eligibility.check(
+        rules,
+        programs=[k.removeprefix("program.").removesuffix(".name") for k in kinds if k.startswith("program.")],
+        jurisdictions=[k.removeprefix("place.") for k in kinds if k.startswith("place.")],
+        pays_for_export=plan_of(document).export.metering != "NONE",
+    )
+    return rules
 
 
 def _discount(discount: Mapping[str, Any]) -> rating.Rider:

@@ -6,7 +6,7 @@ from datetime import date, datetime, timedelta
 from sqlalchemy import delete, or_, select
 from sqlalchemy.orm import Session
 
-from billing import ledger, models, once, owed, pricing, runs, settling, tariffs, views
+from billing import ledger, models, once, owed, pricing, runs, settling, standing, tariffs, views
 from core import errors, money, outbox, periods
 from core.accounts import queries as accounts
 
@@ -25,13 +25,11 @@ def switch_tariff(
         return _switch(before)
     place = pricing.place_of(session, account_id=account_id, now=now)
     today = place.today
-    wanted = session.scalars(select(models.TariffRow).where(models.TariffRow.code == tariff_code)).one_or_none()
-    on_sale = {row.code for row, _ in tariffs.list_on_sale(session, customer_kind=None, on=today)}
-    if wanted is None or wanted.code not in on_sale:
-        raise errors.NotFound("tariff.unknown", tariff=tariff_code)
-    if wanted.customer_kind != place.agreement.customer_kind:
-        raise errors.Refused("tariff.not_for_you", tariff=tariff_code)
     current = tariffs.current_tariff(session, agreement_id=place.agreement.id, on=today)
+    offer = standing.find_offer(session, agreement=place.agreement, today=today, code=tariff_code, held=current.code)
+    if offer.reasons:
+        told = [{"kind": reason.kind, "data": dict(reason.data)} for reason in offer.reasons]
+        raise errors.Refused("tariff.not_for_you", tariff=tariff_code, reasons=told)
     if current.code == tariff_code:
         raise errors.Refused("tariff.same", tariff=tariff_code)
     if _held(session, place.agreement.id, after=today):
@@ -40,7 +38,7 @@ def switch_tariff(
     if not today <= starts_on <= today + timedelta(days=90):
         raise errors.Invalid("tariff.starts_on", earliest=today.isoformat())
     fee = _exit_fee(session, place.agreement.id, current, starts_on, today)
-    until = max(today, starts_on) + timedelta(days=wanted.cooling_off_days)
+    until = max(today, starts_on) + timedelta(days=offer.row.cooling_off_days)
     tariffs.assign(
         session, agreement_id=place.agreement.id, tariff_code=tariff_code, starts_on=starts_on, now=now,
         cooling_off_until=until,
@@ -57,6 +55,20 @@ def switch_tariff(
     once.answer(session, key=key, operation="switch_tariff", account_id=account_id, result=result, now=now)
     _tell(session, "tariff.switched", account_id, result, now)
     return _switch(result)
+
+
+def find_tariff(session: Session, *, account_id: int, tariff_code: str, now: datetime) -> views.TariffFor:
+    """This will give a tariff as an account sees it: its terms, whom it is for, and whether it is open to them.
+
+    NotFound tariff.unknown.
+    """
+    place = pricing.place_of(session, account_id=account_id, now=now)
+    current = tariffs.current_tariff(session, agreement_id=place.agreement.id, on=place.today)
+    offer = standing.find_offer(
+        session, agreement=place.agreement, today=place.today, code=tariff_code, held=current.code
+    )
+    shown = tariffs.view(offer.row, offer.document, place.today)
+    return views.TariffFor(shown, tariff_code == current.code, offer.reasons)
 
 
 def switch_dates(session: Session, *, account_id: int, now: datetime) -> tuple[date, ...]:

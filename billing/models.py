@@ -41,18 +41,19 @@ class TariffRow(db.Base):
         CheckConstraint("kind IN ('FLAT', 'TIERED', 'TOU', 'DEMAND', 'HOURLY')", name="kind"),
         CheckConstraint("customer_kind IN ('RESIDENTIAL', 'BUSINESS')", name="customer_kind"),
         CheckConstraint("exit_fee_cents >= 0 AND term_months >= 0 AND cooling_off_days >= 0", name="conditions"),
+        CheckConstraint("sold_to IS NULL OR sold_to > sold_from", name="sold"),
     )
 
     id: Mapped[int] = db.primary_key()
     code: Mapped[str] = mapped_column(unique=True)
     kind: Mapped[str]
     customer_kind: Mapped[str]
-    eligibility: Mapped[dict[str, Any]] = mapped_column(default=dict)
+    eligibility: Mapped[dict[str, Any]] = mapped_column(default=dict)  # see eligibility.py
     exit_fee_cents: Mapped[int] = mapped_column(default=0)
     term_months: Mapped[int] = mapped_column(default=0)
     cooling_off_days: Mapped[int] = mapped_column(default=14)
     sold_from: Mapped[date]
-    sold_to: Mapped[date | None]
+    sold_to: Mapped[date | None]  # the first day nobody new may have it; whoever has it keeps it
 
 
 class TariffVersionRow(db.Base):

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sqlalchemy.orm import Session
 
-from billing import carried, catalogue, daily, metered, prices, rating, runs, tariffs, views
+from billing import carried, catalogue, daily, metered, prices, rating, runs, standing, tariffs, views
 from core import errors, money, periods
 from core.accounts import queries as accounts
 from metering import queries as metering
@@ -185,12 +185,11 @@ def compare_year(session: Session, year: YearUse) -> views.Comparison:
     """This will compare the tariffs on a year that has been read already."""
     place = year.place
     held = tariffs.current_tariff(session, agreement_id=place.agreement.id, on=place.today)
-    on_sale = tariffs.list_on_sale(session, customer_kind=place.agreement.customer_kind, on=place.today)
-    if held.code not in [row.code for row, _ in on_sale]:
-        every = tariffs.list_on_sale(session, customer_kind=None, on=place.today)
-        on_sale = (*on_sale, *((row, doc) for row, doc in every if row.code == held.code))
+    offers = standing.list_offers(session, agreement=place.agreement, today=place.today, held=held.code)
     priced = {}
-    for row, doc in on_sale:
+    for row, doc in ((offer.row, offer.document) for offer in offers if not offer.reasons):
+        if doc is None:
+            continue  # no version of it is in force today
         try:
             priced[row.code] = (row, doc, year_cents(year, doc)[0])
         except errors.NotFound as unknown:
@@ -220,6 +219,11 @@ def compare_year(session: Session, year: YearUse) -> views.Comparison:
         options=tuple(options),
         basis_days=year.days,
         estimated=year.estimated or bool(year.book.guessed),
+        not_open=tuple(
+            views.NotOpen(o.row.code, f"tariff.{o.row.code}.name", f"tariff.{o.row.code}.about", o.reasons)
+            for o in offers
+            if o.reasons
+        ),
     )
 
 

@@ -3,7 +3,7 @@
 from billing.books import account_statement, trial_balance
 from billing.budgets import Budget, BudgetOffer, find_budget
 from billing.by_phone import find as find_phone_payment
-from billing.changes import switch_dates, undo_until
+from billing.changes import find_tariff, switch_dates, undo_until
 from billing.corrections import Preview, Rebill, preview_bill
 from billing.disconnection import Block, Notice, Verdict, list_notices, may_disconnect, reconnects_by
 from billing.gateway_news import list_parked
@@ -128,6 +128,7 @@ __all__ = [
     "find_bill_by_number",
     "find_budget",
     "find_phone_payment",
+    "find_tariff",
     "forecast_bill",
     "get_arrangement",
     "get_balance",

@@ -11,28 +11,30 @@ from typing import Any
 
 import numpy as np
 
-from billing import catalogue, rate_command, rating, urdb_export
+from billing import catalogue, eligibility, rate_command, rating, urdb_export
 from billing.rating import check
-from core import errors, periods
+from core import errors, periods, wording
 
 _EVEN = (100, 500, 1000, 2000)  # kWh of the month in an even load
+_NOBODY = wording.House("", "", "", "USD", "Etc/UTC", "")  # no sentence of who may have a plan names the utility
 
 
-def read(path: str | Path, today: date) -> rating.Plan:
-    """This will compile a document, relative days fixed against `today`; Invalid, with the place, when it cannot."""
+def read(path: str | Path, today: date) -> dict[str, Any]:
+    """This will read a document, relative days fixed against `today`; Invalid, with the place, when it is none."""
     try:
-        document = json.loads(Path(path).read_text(encoding="utf-8-sig"))
+        document: Any = json.loads(Path(path).read_text(encoding="utf-8-sig"))
     except OSError as exc:
         raise errors.Invalid("file.unreadable", reason=exc.strerror or "it cannot be read", where=str(path)) from exc
     except (ValueError, RecursionError) as exc:
         raise errors.Invalid("file.unreadable", reason="the file is not JSON", where=str(path)) from exc
-    return plan_of(document, today)
-
-
-def plan_of(document: Any, today: date) -> rating.Plan:
-    """This will compile a document as publishing would, and try its terms; Invalid when it cannot be priced."""
     if not isinstance(document, dict):
         raise errors.Invalid("tariff.unpriceable", reason="the document is not a rate", where="file")
+    resolved: dict[str, Any] = catalogue.resolve(document, today)
+    return resolved
+
+
+def plan_of(document: dict[str, Any], today: date) -> rating.Plan:
+    """This will compile a document as publishing would, and try its terms; Invalid when it cannot be priced."""
     try:
         plan = catalogue.plan_of(catalogue.resolve(document, today))
     except (KeyError, TypeError, ValueError, ArithmeticError, AttributeError) as exc:
@@ -40,6 +42,15 @@ def plan_of(document: Any, today: date) -> rating.Plan:
         raise errors.Invalid("tariff.unpriceable", reason=reason, where="wattline") from exc
     check.terms_of(plan)
     return plan
+
+
+def for_whom(document: dict[str, Any], today: date) -> tuple[str, ...]:
+    """This will say who may have the plan of a document; Invalid tariff.eligibility when its rules cannot be.
+
+    That somebody is served in a city or county it names is asked when it is published: here is no database.
+    """
+    rules = catalogue.rules_of(catalogue.resolve(document, today), opens_on=today)
+    return tuple(wording.label(s.kind, s.data, locale="en", house=_NOBODY) for s in eligibility.conditions(rules))
 
 
 def trial(plan: rating.Plan, today: date, timezone: str) -> list[dict[str, Any]]:
@@ -76,5 +87,6 @@ def published(code: str, today: date) -> dict[str, Any]:
     """This will write one of the utility's own tariffs as a URDB document; NotFound tariff.unknown."""
     for document in catalogue.published(today):
         if document["label"] == code:
-            return {**urdb_export.document(catalogue.plan_of(document)), "tariff": document["tariff"]}
+            rules = eligibility.published(catalogue.rules_of(document, opens_on=today))
+            return {**urdb_export.document(catalogue.plan_of(document)), **rules, "tariff": document["tariff"]}
     raise errors.NotFound("tariff.unknown", tariff=code)

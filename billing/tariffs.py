@@ -2,18 +2,22 @@
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from decimal import Decimal
-from typing import Any
+from typing import Any, NoReturn
 
 import numpy as np
 from numpy.typing import NDArray
-from sqlalchemy import func, or_, select, text
+from sqlalchemy import and_, func, or_, select, text
 from sqlalchemy.orm import Session
 
-from billing import catalogue, models, rating, views
+from billing import catalogue, eligibility, models, rating, views
 from billing.price_models import IndexPriceRow
 from core import db, errors, money, periods
+from core.accounts import places
+
+OPENS_WITHIN = timedelta(days=90)  # a plan to come is spoken of
+CLOSED_WITHIN = timedelta(days=365)  # one that is closed is missed for a while
 
 
 @dataclass(frozen=True)
@@ -140,10 +144,7 @@ def segments(terms: Sequence[Term], days: periods.Days) -> tuple[rating.Segment,
 
 
 def list_on_sale(session: Session, *, customer_kind: str | None, on: date) -> tuple[tuple[models.TariffRow, Any], ...]:
-    """This will list the tariffs on sale on a day with the document in force, by code.
-
-    Those for homes that send energy out are left out: they are taken up with the second meter.
-    """
+    """This will list the tariffs on sale on a day with the document in force, by code: whoever may have them."""
     tariff, version = models.TariffRow, models.TariffVersionRow
     query = (
         select(tariff, version.plan)
@@ -151,7 +152,6 @@ def list_on_sale(session: Session, *, customer_kind: str | None, on: date) -> tu
         .where(
             tariff.sold_from <= on,
             or_(tariff.sold_to.is_(None), tariff.sold_to > on),
-            tariff.eligibility["sends_out"].is_(None),
             version.starts_on <= on,
             or_(version.ends_on.is_(None), version.ends_on > on),
         )
@@ -160,6 +160,53 @@ def list_on_sale(session: Session, *, customer_kind: str | None, on: date) -> tu
     if customer_kind is not None:
         query = query.where(tariff.customer_kind == customer_kind)
     return tuple((row[0], row[1]) for row in session.execute(query))
+
+
+def list_in_reach(
+    session: Session, *, customer_kind: str, on: date, held: str
+) -> tuple[tuple[models.TariffRow, Any | None], ...]:
+    """This will list the tariffs of a class worth speaking of on a day, by code, with the document in force: those on
+    sale, about to be, or closed not long ago; and the one that is `held`, whatever it is.
+    """
+    tariff, version = models.TariffRow, models.TariffVersionRow
+    in_force = and_(
+        version.tariff_id == tariff.id, version.starts_on <= on, or_(version.ends_on.is_(None), version.ends_on > on)
+    )
+    spoken_of = and_(
+        tariff.customer_kind == customer_kind,
+        tariff.sold_from <= on + OPENS_WITHIN,
+        or_(tariff.sold_to.is_(None), tariff.sold_to > on - CLOSED_WITHIN),
+    )
+    query = (
+        select(tariff, version.plan)
+        .outerjoin(version, in_force)
+        .where(or_(tariff.code == held, spoken_of))
+        .order_by(tariff.code)
+    )
+    return tuple((row[0], row[1]) for row in session.execute(query))
+
+
+def find(session: Session, *, code: str, on: date) -> tuple[models.TariffRow, Any] | None:
+    """This will find a tariff with the document in force on a day; before and after, with its first or its last."""
+    tariff, version = models.TariffRow, models.TariffVersionRow
+    rows = session.execute(
+        select(tariff, version)
+        .join(version, version.tariff_id == tariff.id)
+        .where(tariff.code == code)
+        .order_by(version.starts_on)
+    ).all()
+    if not rows:
+        return None
+    begun = [row for row in rows if row[1].starts_on <= on]
+    row, found = begun[-1] if begun else rows[0]
+    return row, found.plan
+
+
+def rules_of(row: models.TariffRow) -> eligibility.Rules:
+    """This will give who may have a tariff."""
+    days = {key: day.isoformat() for key, day in (("sold_from", row.sold_from), ("sold_to", row.sold_to)) if day}
+    sold = {"customer_kind": row.customer_kind, "eligibility": row.eligibility, **days}
+    return eligibility.read({"tariff": sold}, opens_on=row.sold_from)
 
 
 def view(row: models.TariffRow, document: Any, on: date, since: date | None = None) -> views.Tariff:
@@ -175,12 +222,13 @@ def view(row: models.TariffRow, document: Any, on: date, since: date | None = No
         exit_fee=money.from_cents(row.exit_fee_cents),
         term_months=row.term_months,
         cooling_off_days=row.cooling_off_days,
+        conditions=eligibility.conditions(rules_of(row)),
         since=since,
     )
 
 
 def list_tariffs(session: Session, *, customer_kind: str | None, on: date) -> tuple[views.Tariff, ...]:
-    """This will list the tariffs a class of customer can take on a day, by code; None is every class."""
+    """This will list the tariffs on sale to a class of customer on a day, by code; None is every class."""
     return tuple(view(row, doc, on) for row, doc in list_on_sale(session, customer_kind=customer_kind, on=on))
 
 
@@ -208,7 +256,8 @@ def publish(session: Session, *, document: dict[str, Any], starts_on: date, now:
     """This will publish a tariff, or a new version of it from a day on; gives the tariff's id.
 
     A document that cannot be priced is refused (Invalid tariff.unpriceable), so is one that goes by prices in another
-    currency; the same document again changes nothing. The prices themselves may come later.
+    currency, and one whose rules of who may have it contradict themselves or name a place where nobody is served
+    (Invalid tariff.eligibility); the same document again changes nothing. The prices themselves may come later.
     """
     sold = document["tariff"]
     code = document["label"]
@@ -219,10 +268,12 @@ def publish(session: Session, *, document: dict[str, Any], starts_on: date, now:
             reason = f"it is in {plan.currency}, and the prices of {plan.index.code} are in {currency}"
             raise errors.Invalid("tariff.unpriceable", reason=reason, where="index")
     row = session.scalars(select(models.TariffRow).where(models.TariffRow.code == code).with_for_update()).one_or_none()
+    rules = _sold_under(session, row, document, starts_on)
     if row is None:
-        row = models.TariffRow(code=code, kind=sold["kind"], customer_kind=sold["customer_kind"], sold_from=starts_on)
+        row = models.TariffRow(code=code, kind=sold["kind"])
         session.add(row)
-    row.eligibility = dict(sold.get("eligibility", {}))
+    row.sold_from, row.sold_to = rules.sold_from, rules.sold_to
+    row.customer_kind, row.eligibility = str(rules.customer_kind), eligibility.stored(rules)
     row.exit_fee_cents = money.cents(Decimal(str(sold.get("exit_fee", "0"))))
     row.term_months = int(sold.get("term_months", 0))
     row.cooling_off_days = int(sold.get("cooling_off_days", 14))
@@ -252,6 +303,30 @@ def publish(session: Session, *, document: dict[str, Any], starts_on: date, now:
     )
     session.flush()
     return row.id
+
+
+def _sold_under(
+    session: Session, row: models.TariffRow | None, document: dict[str, Any], starts_on: date
+) -> eligibility.Rules:
+    """The rules of a document, checked against the book; open from no day before its first prices are in force."""
+    rules = catalogue.rules_of(document, opens_on=starts_on)
+    if rules.customer_kind is None:
+        _unsold("it does not say to whom it is sold", "tariff.customer_kind")
+    unserved = places.list_unserved(session, cities=rules.cities, counties=rules.counties)
+    if unserved:
+        _unsold(f"nobody is served in {', '.join(unserved)}", "eligibility")
+    opens_on = max(rules.sold_from, starts_on)
+    if row is not None:  # that a later version starts later does not close the plan until then
+        version = models.TariffVersionRow
+        first = session.scalar(select(func.min(version.starts_on)).where(version.tariff_id == row.id)) or starts_on
+        opens_on = max(rules.sold_from, first) if "sold_from" in document["tariff"] else row.sold_from
+    if rules.sold_to is not None and rules.sold_to <= opens_on:
+        _unsold(f"it closes on {rules.sold_to}, and its prices begin on {opens_on}", "tariff.sold_to")
+    return replace(rules, sold_from=opens_on)
+
+
+def _unsold(reason: str, where: str) -> NoReturn:
+    raise errors.Invalid("tariff.eligibility", reason=reason, where=where)
 
 
 def load_published(session: Session, *, today: date, now: datetime) -> dict[str, int]:

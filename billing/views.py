@@ -6,6 +6,8 @@ from datetime import date, datetime
 from decimal import Decimal
 from typing import Any
 
+from billing.eligibility import Sentence
+
 
 @dataclass(frozen=True)
 class Balance:
@@ -146,6 +148,7 @@ class Tariff:
     exit_fee: Decimal
     term_months: int
     cooling_off_days: int
+    conditions: tuple[Sentence, ...] = ()  # whom it is for
     since: date | None = None  # current_tariff: since when the agreement is on it
 
 
@@ -162,14 +165,36 @@ class Option:
 
 
 @dataclass(frozen=True)
+class NotOpen:
+    """A tariff the account may not have, and why not."""
+
+    tariff_code: str
+    name_key: str
+    about_key: str
+    reasons: tuple[Sentence, ...]
+
+
+@dataclass(frozen=True)
+class TariffFor:
+    """A tariff as an account sees it. `reasons` say why it is not open to them: nothing where it is, or is `held`."""
+
+    tariff: Tariff
+    held: bool
+    reasons: tuple[Sentence, ...]
+
+
+@dataclass(frozen=True)
 class Comparison:
-    """`options` are every tariff open to the account, cheapest first, the current one among them."""
+    """`options` are every tariff open to the account, cheapest first, the current one among them; `not_open` are the
+    others of its class, by code.
+    """
 
     account_id: int
     current: Option
     options: tuple[Option, ...]
     basis_days: int
     estimated: bool
+    not_open: tuple[NotOpen, ...] = ()
 
     @property
     def best(self) -> Option:

@@ -25,11 +25,12 @@ def tariff() -> None:
 @click.option("--to", "ends_on", default=None, type=click.DateTime(["%Y-%m-%d"]), help="First day no longer in.")
 @click.option("--timezone", default="Etc/UTC", show_default=True, help="IANA name of the zone whose days are billed.")
 def check(file: Path, usage: Path | None, starts_on: datetime | None, ends_on: datetime | None, timezone: str) -> None:
-    """Print what a document would charge, or why it cannot be priced."""
+    """Print what a document would charge and who may have it, or why it cannot be priced or sold."""
     today = datetime.now(UTC).date()
     try:
         rate_command.known_zone(timezone)
-        plan = tariff_command.read(file, today)
+        document = tariff_command.read(file, today)
+        plan, whom = tariff_command.plan_of(document, today), tariff_command.for_whom(document, today)
         if usage is None:
             out: object = tariff_command.trial(plan, today, timezone)
         elif starts_on is None or ends_on is None:
@@ -37,8 +38,11 @@ def check(file: Path, usage: Path | None, starts_on: datetime | None, ends_on: d
         else:
             out = tariff_command.priced(plan, usage, starts_on.date(), ends_on.date(), timezone)
     except errors.Invalid as exc:
-        click.echo(f"cannot price: {rate_command.words(exc)}", err=True)
+        said = "cannot sell" if exc.code == "tariff.eligibility" else "cannot price"
+        click.echo(f"{said}: {rate_command.words(exc)}", err=True)
         raise SystemExit(_CANNOT) from None
+    for line in whom:
+        click.echo(f"for whom: {line}", err=True)
     for note in plan.notes:
         click.echo(f"note: {note}", err=True)
     click.echo(json.dumps(out, indent=2))

@@ -148,6 +148,13 @@ def add(pages: flask.Blueprint, hub: Hub) -> None:
             undo_until=bills.undo_until(session, account_id=visitor.account.id, now=hub.now()),
         )
 
+    @pages.get("/portal/plans/<code>")
+    @signed_in(hub)
+    def plan(session: Session, visitor: Visitor, code: str) -> flask.typing.ResponseReturnValue:
+        """A plan by itself: what it costs, who may have it, and whether that is this customer."""
+        found = bills.find_tariff(session, account_id=visitor.account.id, tariff_code=code[:40], now=hub.now())
+        return flask.render_template("portal/plan.html", found=found, tariff=found.tariff)
+
     @pages.post("/portal/plans")
     @signed_in(hub)
     def switch(session: Session, visitor: Visitor) -> flask.typing.ResponseReturnValue:

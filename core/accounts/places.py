@@ -42,6 +42,17 @@ def list_places(
     return tuple(Place(*row) for row in session.execute(query))
 
 
+def list_unserved(session: Session, *, cities: Sequence[str], counties: Sequence[str]) -> tuple[str, ...]:
+    """This will give those of some cities and counties in which no premise stands, however they are capitalised."""
+    premise = models.PremiseRow
+    out = []
+    for column, names in ((premise.city, cities), (premise.county, counties)):
+        for name in names:
+            if session.scalar(select(premise.id).where(func.lower(column) == name.lower()).limit(1)) is None:
+                out.append(name)
+    return tuple(out)
+
+
 def count_served(session: Session, *, on: date) -> dict[int | None, int]:
     """This will count the service points under agreement on a day, by transformer id (None: on no transformer)."""
     agreement = models.ServiceAgreementRow

@@ -17,6 +17,7 @@ PAGES = (
     "outages",
     "requests",
     "plans",
+    "plans/RES-CAR",
     "programs",
     "messages",
     "account",

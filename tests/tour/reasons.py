@@ -94,7 +94,8 @@ def year_on(books: Books, code: str, use: Sequence[Row] | None = None) -> Year:
 def plans_on_sale(books: Books) -> dict[str, Year]:
     found = books.rows(
         "SELECT t.code FROM tariff t WHERE t.customer_kind = :kind AND t.sold_from <= :on"
-        " AND (t.sold_to IS NULL OR t.sold_to > :on) AND NOT t.eligibility ? 'sends_out'",  # those are for panels
+        " AND (t.sold_to IS NULL OR t.sold_to > :on)"
+        " AND NOT t.eligibility ?| ARRAY['sends_out', 'programs', 'demand_kw']",  # for panels, for members, by size
         kind=books.kind, on=books.today,
     )  # fmt: skip
     return {row.code: year_on(books, row.code) for row in found}

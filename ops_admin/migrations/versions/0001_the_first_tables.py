@@ -269,6 +269,7 @@ def upgrade() -> None:
     sa.CheckConstraint("customer_kind IN ('RESIDENTIAL', 'BUSINESS')", name=op.f('ck_tariff_customer_kind')),
     sa.CheckConstraint("kind IN ('FLAT', 'TIERED', 'TOU', 'DEMAND', 'HOURLY')", name=op.f('ck_tariff_kind')),
     sa.CheckConstraint('exit_fee_cents >= 0 AND term_months >= 0 AND cooling_off_days >= 0', name=op.f('ck_tariff_conditions')),
+    sa.CheckConstraint('sold_to IS NULL OR sold_to > sold_from', name=op.f('ck_tariff_sold')),
     sa.PrimaryKeyConstraint('id', name=op.f('pk_tariff')),
     sa.UniqueConstraint('code', name=op.f('uq_tariff_code'))
     )

@@ -168,6 +168,27 @@ def test_a_switch_is_priced_made_and_taken_back(talk: Open) -> None:
     assert undone.data("plans.switch_undone")["name"] == "tariff.RES-FLAT.name"
 
 
+def test_a_plan_that_is_not_open_is_answered_with_the_reason(talk: Open) -> None:
+    sam = talk("WEB")
+    sam.verify()
+    compared = sam.act("action_compare_tariffs", "/compare_tariffs", "compare_tariffs").data("plans.compared")
+    shut = {plan["code"]: plan["reasons"][0]["kind"] for plan in compared["not_open"]}
+    assert shut == {"RES-CAR": "eligibility.not.program", "RES-SOLAR": "eligibility.not.sends_out"}
+    said = sam.act("action_switch_tariff", "/switch_tariff", "switch_tariff", entities=[_choice("RES-CAR")])
+    assert said.kinds == ["plans.not_open"] and said.slots["flow"] == "STOP"
+    sam.act("action_switch_tariff", "/switch_tariff", "switch_tariff")
+    named = sam.answer("switch_form", "tariff_choice", "the car club")
+    assert (named.kinds, named.slots) == (["plans.not_open"], {"tariff_choice": None})
+    for locale, words in (("en", "Car Club is not open to you. For those who"), ("es", "Club del Auto no está disp")):
+        for medium in wording.MEDIA:
+            reply = named.replies[0]
+            worded = wording.render(
+                reply["kind"], reply["data"], locale=locale, medium=medium, house=house(sam.hub.settings)
+            )
+            assert words in worded.text
+    assert sam.answer("switch_form", "tariff_choice", "number 99").kinds == ["forms.hint_choice"]
+
+
 def test_another_wish_in_the_middle_of_a_form_is_answered_instead(talk: Open) -> None:
     maya = talk("WEB")
     maya.verify()

@@ -8,7 +8,8 @@ from tests.integration.portal.conftest import Browser
 
 PAGES = (
     "/portal/", "/portal/bills", "/portal/usage", "/portal/usage?view=day", "/portal/usage?view=week",
-    "/portal/usage?view=year", "/portal/outages", "/portal/requests", "/portal/plans", "/portal/programs",
+    "/portal/usage?view=year", "/portal/outages", "/portal/requests", "/portal/plans", "/portal/plans/RES-FLAT",
+    "/portal/plans/BUS-SMALL", "/portal/plans/RES-CAR", "/portal/programs",
     "/portal/messages", "/portal/account",
 )  # fmt: skip
 MAYA, BEN, ROSA, NORA, CAFE = "5500010011", "5500010060", "5500010053", "5500010094", "5500010128"

@@ -23,6 +23,28 @@ OPTION: dict[str, Any] = {
     "worst_month": "142.00", "best_month": "71.30",
 }  # fmt: skip
 OWN: dict[str, Any] = {**OPTION, "name": "tariff.RES-FLAT.name", "code": "RES-FLAT", "saving": "0.00"}
+UP_TO: dict[str, Any] = {"least": None, "most": "20"}
+FROM: dict[str, Any] = {"least": "50", "most": None}
+WHOM: dict[str, dict[str, Any]] = {
+    "class": {"customer_kind": "BUSINESS"}, "city": {"places": ["Millbrook", "Brightwater"]},
+    "county": {"places": ["Harbor"]}, "jurisdiction": {"places": ["US-PA", "US-NY"]}, "sends_out": {},
+    "takes_only": {}, "meter": {}, "program": {"names": ["program.ev_off_peak.name", "program.heat_pump.name"]},
+    "months": {"months": 12}, "demand": {"least": "20", "most": "50"}, "use": {"least": "2000", "most": "12000"},
+    "until": {"on": "2026-12-31"},
+}  # fmt: skip
+WHY_NOT: dict[str, list[dict[str, Any]]] = {
+    "class": [WHOM["class"], {"customer_kind": "RESIDENTIAL"}], "opens": [{"on": "2027-01-01"}],
+    "closed": [{"on": "2026-10-01"}], "city": [{**WHOM["city"], "own": "Elsewhere"}],
+    "county": [{**WHOM["county"], "own": "Delaware"}], "jurisdiction": [{**WHOM["jurisdiction"], "own": "US-DE"}],
+    "sends_out": [{}], "takes_only": [{}], "meter": [{}], "program": [WHOM["program"]],
+    "months": [{"months": 12, "since": "2026-05-01"}],
+    "demand": [{**UP_TO, "kw": "34.2", "on": "2026-08-03"}, {**FROM, "kw": "34.2", "on": "2026-08-03"}],
+    "demand_unknown": [UP_TO], "use": [{**UP_TO, "kwh": "9312"}, {**FROM, "kwh": "12"}], "use_unknown": [FROM],
+}  # fmt: skip
+NOT_OPEN: dict[str, Any] = {
+    "name": "tariff.BUS-SMALL.name", "code": "BUS-SMALL",
+    "reasons": [{"kind": f"eligibility.not.{code}", "data": WHY_NOT[code][0]} for code in ("demand", "closed")],
+}  # fmt: skip
 EXPECTED = {"kwh": "160.0", "actual": "191.0", "days": 8, "percent": 19}
 ALIKE = {"percent": 7, "homes": 31, "kwh": "18.2"}
 PERIOD = {"starts_on": "2026-11-05", "last_day": "2026-11-22", "days": 18, "kwh": "412.0", "daily_kwh": "22.9"}
@@ -213,10 +235,15 @@ SAMPLES: dict[str, list[dict[str, Any]]] = {
     "plans.prices": [{"summary": SUMMARY}, {"summary": {**SUMMARY, "index": {"multiplier": "1.04", "beside": "0.08"}}}],
     "plans.cents": [{"price": "0.1160"}],
     "plans.compared": [
-        {"current": OWN, "best": OPTION, "stays": False, "options": [OPTION, OWN], "days": 365, "estimated": True},
+        {"current": OWN, "best": OPTION, "stays": False, "options": [OPTION, OWN], "days": 365, "estimated": True,
+         "not_open": []},
         {"current": OWN, "best": OWN, "stays": True, "options": [OWN, {**OPTION, "saving": "-9.10"}], "days": 365,
-         "estimated": False},
+         "estimated": False, "not_open": [NOT_OPEN]},
     ],
+    "plans.not_open": [NOT_OPEN],
+    "plans.why_not": [{"reasons": NOT_OPEN["reasons"]}],
+    **{f"eligibility.{code}": [data] for code, data in WHOM.items()},
+    **{f"eligibility.not.{code}": list(data) for code, data in WHY_NOT.items()},
     "plans.switch_ask": [{"options": [OPTION, {**OWN, "saving": "-10.00"}]}],
     "plans.switch_confirm": [
         {**OPTION, "exit_fee": "25.00", "cooling_off_days": 14}, {**OPTION, "saving": "-3.10", "exit_fee": "0.00",

@@ -141,6 +141,8 @@ def test_every_published_plan_is_priced_and_its_days_are_fixed_by_the_day_it_is_
     assert [d["label"] for d in documents] == [
         "BUS-DEMAND",
         "BUS-FLAT",
+        "BUS-SMALL",
+        "RES-CAR",
         "RES-EV",
         "RES-FLAT",
         "RES-HOUR",
@@ -157,12 +159,12 @@ def test_every_published_plan_is_priced_and_its_days_are_fixed_by_the_day_it_is_
         free = catalogue.exempt(document, ["Brightwater", "Elsewhere"], ["RESIDENTIAL", "BUSINESS"])
         assert free["CITY_UTILITY"].tolist() == [False, True] and free["SALES"].tolist() == [True, False]
         assert "GROSS_RECEIPTS" not in free
-    assert catalogue.plan_of(documents[7]).holidays.names[0] == "NEW_YEARS_DAY"
+    assert catalogue.plan_of(documents[9]).holidays.names[0] == "NEW_YEARS_DAY"
 
 
 @given(st.integers(27, 33), st.integers(27, 33), st.integers(0, 3000), st.integers(0, 3000), st.integers(0, 400))
 def test_drivers_add_up_whatever_changed(days_now, days_then, now_wh, then_wh, extra):
-    plan = catalogue.plan_of(catalogue.published(date(2026, 11, 23))[6])
+    plan = catalogue.plan_of(catalogue.published(date(2026, 11, 23))[8])
     after = date(2026, 5, 20)
 
     def side(starts_on, days, wh, more):
