@@ -137,6 +137,8 @@ def add(pages: flask.Blueprint, hub: Hub) -> None:
         comparison = bills.compare_tariffs(session, account_id=visitor.account.id, now=hub.now())
         wanted = flask.request.args.get("switch")
         option = next((o for o in comparison.options if o.tariff.code == wanted), None)
+        if wanted and option is None:  # not open to this customer: its own page says why
+            return flask.redirect(flask.url_for("portal.plan", code=wanted[:40]))
         outlook = bills.price_outlook(session, account_id=visitor.account.id, now=hub.now())
         return flask.render_template(
             "portal/plans.html",

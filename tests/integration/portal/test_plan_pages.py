@@ -52,9 +52,11 @@ def test_a_home_sees_what_each_plan_asks_and_why_one_is_not_open(enter: Enter) -
     assert "Sunny Side" in why and "over a meter for it; yours has none." in why
     assert "Car Club" in why and "For those who take part in EV off-peak charging; you do not yet." in why
     assert "Corner Shop" not in words(page)  # a home is not told of the plans of firms
-    assert "Who may have it: For homes · For services with a smart meter" in words(page)
+    assert "Who may have it: For services with a smart meter" in words(page) and "it: For homes" not in words(page)
     open_one = words(maya.get("/portal/plans/RES-TOU", lang="en"))
-    assert "You may have this plan." in open_one and "You can leave it at any time" in open_one
+    assert (
+        "You may have this plan." in open_one and "For homes" in open_one and "You can leave it at any time" in open_one
+    )
     assert "Your plan" in words(maya.get("/portal/plans/RES-FLAT", lang="en"))
     assert "For businesses." in words(maya.get("/portal/plans/BUS-FLAT", lang="en"))
     maya.get("/portal/plans/NO-SUCH-PLAN", status=404)

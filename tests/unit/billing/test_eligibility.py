@@ -1,5 +1,6 @@
 """Who may have a plan: each rule on both of its sides, and documents that are refused with the place."""
 
+import json
 import pathlib
 from dataclasses import replace
 from datetime import date
@@ -7,6 +8,7 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
+from click.testing import CliRunner
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -15,6 +17,7 @@ from billing.eligibility import Band, Load, Rules
 from core import errors, wording
 from core.compliance import rules as compliance
 from core.programs import catalogue as programs
+from ops_admin.tariff_command import tariff
 
 D = Decimal
 TODAY = date(2026, 11, 23)
@@ -217,3 +220,16 @@ def test_the_utilitys_own_plans_say_for_whom_they_are_and_their_export_says_it_t
     exported = tariff_command.published("BUS-SMALL", TODAY)
     assert (exported["sector"], exported["peakkwcapacitymax"]) == ("Commercial", 20.0)
     assert rules_of(**{k: v for k, v in exported.items() if k not in ("label", "tariff")}).demand_kw == Band(most=D(20))
+
+
+def test_staff_read_for_whom_a_document_is_or_why_it_cannot_be_sold(tmp_path: pathlib.Path) -> None:
+    path = tmp_path / "plan.json"
+    for eligible, status, words in (
+        ({"demand_kw": {"max": "20"}}, 0, "for whom: For services up to 20 kW"),
+        ({"demand_kw": {"min": "50", "max": "20"}}, 2, "cannot sell: it begins at 50 and ends at 20 (at eligibility"),
+        ({"programs": ["moon_shot"]}, 2, "cannot sell: 'moon_shot' is not known (at eligibility.programs)"),
+    ):
+        path.write_text(json.dumps({**RATE, "tariff": {"eligibility": eligible}}))
+        result = CliRunner().invoke(tariff, ["check", str(path)])
+        assert result.exit_code == status and words in result.stderr
+        assert bool(result.stdout) == (status == 0)
