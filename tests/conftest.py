@@ -5,6 +5,7 @@ import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 
+import hypothesis
 import pytest
 from sqlalchemy import Connection, Engine, text
 from sqlalchemy.orm import Session, sessionmaker
@@ -13,6 +14,10 @@ from core import db, hub, settings
 from ops_admin import subscriptions
 from ops_admin.stack import embedded
 from tests import fakes
+
+# what is told is what is wrong, not how fast the machine is: that is for the benchmarks
+hypothesis.settings.register_profile("anywhere", parent=hypothesis.settings(), deadline=None)
+hypothesis.settings.load_profile("anywhere")
 
 
 @pytest.fixture(scope="session")

@@ -302,7 +302,7 @@ _ITEMS = st.one_of(
 )  # fmt: skip
 
 
-@settings(max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@settings(max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(st.lists(_ITEMS, max_size=6), max_size=4), st.integers(1, 60))
 def test_whatever_is_told_counts_add_up_and_the_best_last_read_stands(
     session: Session, hub: FakeHub, point_in: Callable[[str], int], messages: list, size: int

@@ -78,7 +78,7 @@ def test_impossible_reads_become_exceptions_and_counts_add_up(
     assert early.excepted == 1
 
 
-@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     st.lists(
         st.tuples(

@@ -111,7 +111,7 @@ def test_what_is_written_is_valid(name: str) -> None:
     st.sampled_from([5, 15, 30, 60]),
     st.integers(0, 400),
 )
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 def test_any_series_comes_back_as_it_went(
     delivered: list[tuple[int, int]], received: list[tuple[int, int]], minutes: int, day: int
 ) -> None:

@@ -77,7 +77,7 @@ def test_what_cannot_be_learnt_is_not_said() -> None:
     assert weather_model.expect(model, home(), {}, DAYS) is None
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(st.integers(0, 10_000), st.integers(0, 3000))
 def test_expectations_are_finite_and_never_below_nothing(seed: int, noise: int) -> None:
     found = weather_model.fit(home(noise, seed), FELT)

@@ -235,7 +235,7 @@ def history_of(watts: dict[tuple[int, int], int], n: int) -> rating.History:
 NONE_YET = history_of({(2025, month): 0 for month in range(1, 13)}, 4)
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(
     plans(),
     days_2026,
@@ -269,7 +269,7 @@ def test_agrees_with_the_oracle_to_the_cent(plan: rating.Plan, start: date, days
 # laws
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(plans(), st.integers(0, 2**32))
 def test_thousands_at_once_are_thousands_one_by_one(plan: rating.Plan, seed: int) -> None:
     wh = np.random.default_rng(seed).integers(0, 5000, (4, 31 * 24))
@@ -279,7 +279,7 @@ def test_thousands_at_once_are_thousands_one_by_one(plan: rating.Plan, seed: int
     assert [together.lines(n) for n in range(4)] == [one.lines() for one in alone]
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(plans(), st.integers(1, 30), st.integers(0, 2**32))
 def test_a_split_that_changes_nothing_costs_the_same_energy_and_days(plan: rating.Plan, cut: int, seed: int) -> None:
     plan = replace(
