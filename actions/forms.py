@@ -28,6 +28,8 @@ _NO = {
     "en": "no n nope nah not never dont stop cancel wrong",
     "es": "no n nunca nada cancelar cancela incorrecto tampoco",
 }
+_UNDO = frozenset(("undo", "revert", "deshacer", "deshaz", "deshaga"))
+_CALL_OFF = frozenset(("anular", "anula", "anule"))  # of a visit, too: there it may be a yes
 # wishes that are no change of subject in the middle of a form
 _SMALL_TALK = frozenset(
     ("", "affirm", "deny", "inform", "greet", "thanks", "help", "repeat", "nlu_fallback", "out_of_scope")
@@ -57,6 +59,8 @@ def read_yes_no(ask: frame.Ask) -> str | None:
     """This will read YES or NO from an intent, a choice or plain words; None when it is neither, or both."""
     if ask.choice in (YES, NO):
         return ask.choice
+    if not ask.text.startswith("/") and not _UNDO.isdisjoint(fold(ask.text).split()):
+        return None  # to the classifier it sounds like a yes
     if ask.intent in ("affirm", "deny") and (ask.text.startswith("/") or ask.confidence >= _SURE):
         return YES if ask.intent == "affirm" else NO
     words = fold(ask.text).split()
@@ -69,6 +73,11 @@ def read_yes_no(ask: frame.Ask) -> str | None:
     if said[YES] == said[NO]:
         return None
     return YES if said[YES] else NO
+
+
+def says_undo(ask: frame.Ask) -> bool:
+    """This will say whether words, and no button, ask to take something back."""
+    return not ask.text.startswith("/") and not (_UNDO | _CALL_OFF).isdisjoint(fold(ask.text).split())
 
 
 def read_choice(ask: frame.Ask, choices: Sequence[Choice]) -> str | None:

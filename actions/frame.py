@@ -40,7 +40,7 @@ FORMS: Mapping[str, tuple[str, ...]] = {
     "start_service_form": ("service_address", "service_date", "confirm"),
     "stop_service_form": ("service_date", "confirm"),
     "move_service_form": ("service_address", "service_date", "confirm"),
-    "switch_form": ("tariff_choice", "confirm"),
+    "switch_form": ("tariff_choice", "service_date", "confirm"),
     "connection_form": ("service_address", "service_date", "confirm"),
     "repair_form": ("problem", "confirm"),
     "booking_form": ("appointment_kind", "appointment_slot", "confirm"),

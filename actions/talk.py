@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
-from actions import forms, frame, menu
+from actions import forms, frame, menu, plans_forms
 from core.accounts import queries as accounts
 from core.conversations import operations as conversing
 from core.conversations import queries as conversations
@@ -37,7 +37,8 @@ class Affirm(frame.HubAction):
     name_ = "action_affirm"
 
     def answer(self, ask: frame.Ask) -> Sequence[frame.Event]:
-        ask.say("talk.affirm", choices=menu.short())
+        if not plans_forms.offer_undo(ask):
+            ask.say("talk.affirm", choices=menu.short())
         return []
 
 
@@ -47,7 +48,8 @@ class Deny(frame.HubAction):
     name_ = "action_deny"
 
     def answer(self, ask: frame.Ask) -> Sequence[frame.Event]:
-        ask.say("talk.deny")
+        if not plans_forms.offer_undo(ask):
+            ask.say("talk.deny")
         return []
 
 
@@ -114,7 +116,8 @@ class OutOfScope(frame.HubAction):
     name_ = "action_out_of_scope"
 
     def answer(self, ask: frame.Ask) -> Sequence[frame.Event]:
-        ask.say("talk.out_of_scope", choices=(Choice("choice.menu", "/help"), frame.person()))
+        if not plans_forms.offer_undo(ask):
+            ask.say("talk.out_of_scope", choices=(Choice("choice.menu", "/help"), frame.person()))
         return []
 
 
@@ -135,7 +138,8 @@ class CancelDialog(frame.HubAction):
     name_ = "action_cancel_dialog"
 
     def answer(self, ask: frame.Ask) -> Sequence[frame.Event]:
-        ask.say("talk.cancelled", choices=(Choice("choice.menu", "/help"),))
+        if not plans_forms.offer_undo(ask, dropped=True):
+            ask.say("talk.cancelled", choices=(Choice("choice.menu", "/help"),))
         filled = dict.fromkeys(slot for slots in frame.FORMS.values() for slot in slots if ask.slot(slot) is not None)
         return frame.clear(*filled, "resume_action")
 
@@ -156,6 +160,8 @@ class Unsure(frame.HubAction):
     name_ = "action_unsure"
 
     def answer(self, ask: frame.Ask) -> Sequence[frame.Event]:
+        if plans_forms.offer_undo(ask):
+            return []
         if unsure_before(ask.tracker):
             ask.say("talk.unsure_again", choices=(frame.person(), Choice("choice.menu", "/help")))
             return []

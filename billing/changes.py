@@ -1,7 +1,9 @@
 """What a customer changes about billing: the tariff, automatic payment, and the word that a bill is wrong."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import date, datetime, timedelta
+from typing import Any
 
 from sqlalchemy import delete, or_, select
 from sqlalchemy.orm import Session
@@ -9,6 +11,18 @@ from sqlalchemy.orm import Session
 from billing import ledger, models, once, owed, pricing, runs, settling, standing, tariffs, views
 from core import errors, money, outbox, periods
 from core.accounts import queries as accounts
+
+
+@dataclass(frozen=True)
+class Considered:
+    """A switch that may be made; `document` is the plan wanted, as it is sold today."""
+
+    place: pricing.Place
+    current: views.Tariff
+    document: Any
+    starts_on: date
+    cooling_off_until: date
+    fee_cents: int
 
 
 def switch_tariff(
@@ -23,6 +37,30 @@ def switch_tariff(
     before = once.answered(session, key=key, operation="switch_tariff", account_id=account_id)
     if before is not None:
         return _switch(before)
+    asked = consider(session, account_id=account_id, tariff_code=tariff_code, starts_on=starts_on, now=now)
+    starts_on, until, fee = asked.starts_on, asked.cooling_off_until, asked.fee_cents
+    tariffs.assign(
+        session, agreement_id=asked.place.agreement.id, tariff_code=tariff_code, starts_on=starts_on, now=now,
+        cooling_off_until=until,
+    )  # fmt: skip
+    if fee:
+        _charge_exit(session, account_id, fee, asked.current.code, starts_on, key, now)
+    result = {
+        "from_code": asked.current.code,
+        "to_code": tariff_code,
+        "starts_on": starts_on.isoformat(),
+        "cooling_off_until": until.isoformat(),
+        "exit_fee": str(money.from_cents(fee)),
+    }
+    once.answer(session, key=key, operation="switch_tariff", account_id=account_id, result=result, now=now)
+    _tell(session, "tariff.switched", account_id, result, now)
+    return _switch(result)
+
+
+def consider(
+    session: Session, *, account_id: int, tariff_code: str, starts_on: date | None, now: datetime
+) -> Considered:
+    """This will say what a switch would come to, or refuse it with the errors of `switch_tariff`; changes nothing."""
     place = pricing.place_of(session, account_id=account_id, now=now)
     today = place.today
     current = tariffs.current_tariff(session, agreement_id=place.agreement.id, on=today)
@@ -39,22 +77,7 @@ def switch_tariff(
         raise errors.Invalid("tariff.starts_on", earliest=today.isoformat())
     fee = _exit_fee(session, place.agreement.id, current, starts_on, today)
     until = max(today, starts_on) + timedelta(days=offer.row.cooling_off_days)
-    tariffs.assign(
-        session, agreement_id=place.agreement.id, tariff_code=tariff_code, starts_on=starts_on, now=now,
-        cooling_off_until=until,
-    )  # fmt: skip
-    if fee:
-        _charge_exit(session, account_id, fee, current.code, starts_on, key, now)
-    result = {
-        "from_code": current.code,
-        "to_code": tariff_code,
-        "starts_on": starts_on.isoformat(),
-        "cooling_off_until": until.isoformat(),
-        "exit_fee": str(money.from_cents(fee)),
-    }
-    once.answer(session, key=key, operation="switch_tariff", account_id=account_id, result=result, now=now)
-    _tell(session, "tariff.switched", account_id, result, now)
-    return _switch(result)
+    return Considered(place, current, offer.document, starts_on, until, fee)
 
 
 def find_tariff(session: Session, *, account_id: int, tariff_code: str, now: datetime) -> views.TariffFor:
@@ -78,46 +101,65 @@ def switch_dates(session: Session, *, account_id: int, now: datetime) -> tuple[d
     return tuple(dict.fromkeys((place.today, following, periods.add_months(following, 1))))
 
 
+def recent_switch(session: Session, *, account_id: int, now: datetime) -> views.RecentSwitch | None:
+    """This will give the newest switch while it can be taken back; None when there is none, or its days are over."""
+    place = pricing.place_of(session, account_id=account_id, now=now)
+    pair = _newest(session, place)
+    if pair is None:
+        return None
+    newest, previous = pair
+    codes = _codes(session, pair)
+    fee = _exit_charge(session, account_id, newest.starts_on)
+    assert newest.cooling_off_until is not None  # or it would not be given
+    return views.RecentSwitch(
+        from_code=codes[previous.id],
+        to_code=codes[newest.id],
+        starts_on=newest.starts_on,
+        begun=newest.starts_on <= place.today,
+        until=newest.cooling_off_until,
+        exit_fee=money.from_cents(fee.amount_cents if fee else 0),
+    )
+
+
 def undo_until(session: Session, *, account_id: int, now: datetime) -> date | None:
     """This will give the last day on which the newest switch can be taken back; None when it cannot."""
-    place = pricing.place_of(session, account_id=account_id, now=now)
-    held = models.AgreementTariffRow
-    rows = session.scalars(
-        select(held).where(held.agreement_id == place.agreement.id).order_by(held.starts_on.desc()).limit(2)
-    ).all()
-    until = rows[0].cooling_off_until if len(rows) == 2 else None
-    return until if until is not None and until >= place.today else None
+    recent = recent_switch(session, account_id=account_id, now=now)
+    return recent.until if recent else None
 
 
-def cancel_switch(session: Session, *, account_id: int, key: str, now: datetime) -> views.Switch:
-    """This will take a switch back while it is in its cooling-off days; Refused tariff.no_cooling_off afterwards."""
+def cancel_switch(
+    session: Session, *, account_id: int, key: str, now: datetime, meant: tuple[str, date] | None = None
+) -> views.Switch:
+    """This will take a switch back while it is in its cooling-off days; Refused tariff.no_cooling_off afterwards.
+
+    `meant` names it by plan and first day: Refused tariff.another_switch when the newest is not that one any more.
+    """
     once.lock_account(session, account_id)
     before = once.answered(session, key=key, operation="cancel_switch", account_id=account_id)
     if before is not None:
         return _switch(before)
     place = pricing.place_of(session, account_id=account_id, now=now)
-    held = models.AgreementTariffRow
-    rows = session.scalars(
-        select(held).where(held.agreement_id == place.agreement.id).order_by(held.starts_on.desc()).limit(2)
-    ).all()
-    if len(rows) < 2 or rows[0].cooling_off_until is None or rows[0].cooling_off_until < place.today:
+    pair = _newest(session, place)
+    if pair is None:
         raise errors.Refused("tariff.no_cooling_off")
-    newest, previous = rows
-    codes = {
-        row.id: row.code
-        for row in session.scalars(
-            select(models.TariffRow).where(models.TariffRow.id.in_([newest.tariff_id, previous.tariff_id]))
-        )
-    }
+    newest, previous = pair
+    codes = _codes(session, pair)
+    to_code, from_code = codes[newest.id], codes[previous.id]
+    if meant not in (None, (to_code, newest.starts_on)):
+        raise errors.Refused("tariff.another_switch")
     starts_on = max(newest.starts_on, place.today)
     _waive_exit(session, account_id, newest.starts_on, now)
-    # what has been used under the new terms stays under them; what has not begun is as if it had never been asked for
-    tariffs.assign(
-        session, agreement_id=place.agreement.id, tariff_code=codes[previous.tariff_id], starts_on=starts_on, now=now
-    )
+    if newest.starts_on >= place.today:
+        # as if it had never been asked for: the term of the old plan runs on, and another switch is not in its way
+        session.delete(newest)
+        session.flush()
+        previous.ends_on = None
+        session.flush()
+    else:  # what has been used under the new terms stays under them
+        tariffs.assign(session, agreement_id=place.agreement.id, tariff_code=from_code, starts_on=starts_on, now=now)
     result = {
-        "from_code": codes[newest.tariff_id],
-        "to_code": codes[previous.tariff_id],
+        "from_code": to_code,
+        "to_code": from_code,
         "starts_on": starts_on.isoformat(),
         "cooling_off_until": starts_on.isoformat(),
         "exit_fee": "0.00",
@@ -211,6 +253,26 @@ def close_dispute(session: Session, *, dispute_id: int, outcome: str, now: datet
     return owed.dispute_view(row)
 
 
+def _newest(
+    session: Session, place: pricing.Place
+) -> tuple[models.AgreementTariffRow, models.AgreementTariffRow] | None:
+    """The newest switch and what it was from; None when it cannot be taken back (any more)."""
+    held = models.AgreementTariffRow
+    rows = session.scalars(
+        select(held).where(held.agreement_id == place.agreement.id).order_by(held.starts_on.desc()).limit(2)
+    ).all()
+    if len(rows) < 2 or rows[0].cooling_off_until is None or rows[0].cooling_off_until < place.today:
+        return None
+    return rows[0], rows[1]
+
+
+def _codes(session: Session, held: Sequence[models.AgreementTariffRow]) -> dict[int, str]:
+    row = models.TariffRow
+    found = session.execute(select(row.id, row.code).where(row.id.in_([one.tariff_id for one in held])))
+    codes = dict(found.tuples().all())
+    return {one.id: codes[one.tariff_id] for one in held}
+
+
 def _held(session: Session, agreement_id: int, *, after: date) -> bool:
     held = models.AgreementTariffRow
     return (
@@ -247,14 +309,18 @@ def _charge_exit(session: Session, account_id: int, cents: int, tariff: str, on:
     settling.settle(session, account_ids=[account_id], now=now)
 
 
-def _waive_exit(session: Session, account_id: int, on: date, now: datetime) -> None:
-    """Taking a switch back costs nothing: the fee for leaving goes with it, and what was paid on it is free again."""
+def _exit_charge(session: Session, account_id: int, on: date) -> models.ChargeRow | None:
     fee = models.ChargeRow
-    row = session.scalars(
+    return session.scalars(
         select(fee).where(
             fee.account_id == account_id, fee.kind == "EXIT_FEE", fee.charged_on == on, fee.waived_at.is_(None)
         )
     ).first()
+
+
+def _waive_exit(session: Session, account_id: int, on: date, now: datetime) -> None:
+    """Taking a switch back costs nothing: the fee for leaving goes with it, and what was paid on it is free again."""
+    row = _exit_charge(session, account_id, on)
     if row is None:
         return
     row.waived_at = now

@@ -3,7 +3,7 @@
 from billing.books import account_statement, trial_balance
 from billing.budgets import Budget, BudgetOffer, find_budget
 from billing.by_phone import find as find_phone_payment
-from billing.changes import find_tariff, switch_dates, undo_until
+from billing.changes import find_tariff, recent_switch, switch_dates, undo_until
 from billing.corrections import Preview, Rebill, preview_bill
 from billing.disconnection import Block, Notice, Verdict, list_notices, may_disconnect, reconnects_by
 from billing.gateway_news import list_parked
@@ -36,6 +36,7 @@ from billing.refunds import list_waiting as list_waiting_refunds
 from billing.rules import SepaDebit, sepa_debit
 from billing.running import forecast_bill, period_costs, running_period
 from billing.statement import bill_document, bill_documents
+from billing.switch_previews import preview_switch
 from billing.tariffs import count_on, current_tariff, list_tariffs
 from billing.views import (
     AccountStatement,
@@ -64,10 +65,13 @@ from billing.views import (
     PriceDay,
     PricedHour,
     PriceOutlook,
+    RecentSwitch,
     Running,
     RunReport,
     SavedMethod,
+    SplitPeriod,
     Switch,
+    SwitchPreview,
     Tariff,
     Tip,
 )
@@ -107,11 +111,14 @@ __all__ = [
     "PricedHour",
     "Proposal",
     "Rebill",
+    "RecentSwitch",
     "RunReport",
     "Running",
     "SavedMethod",
     "SepaDebit",
+    "SplitPeriod",
     "Switch",
+    "SwitchPreview",
     "Tariff",
     "Tip",
     "Verdict",
@@ -153,7 +160,9 @@ __all__ = [
     "period_costs",
     "prepay_status",
     "preview_bill",
+    "preview_switch",
     "price_outlook",
+    "recent_switch",
     "reconcile",
     "reconnects_by",
     "running_period",

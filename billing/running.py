@@ -17,6 +17,7 @@ from metering import queries as metering
 
 _WEEKS = timedelta(weeks=8)  # that a forecast looks back
 _YEAR = timedelta(days=364)  # the same weekday
+LIKELY = 1  # the row of `expected_use` between the low and the high end
 
 
 def running_period(session: Session, *, account_id: int, now: datetime) -> views.Running:
@@ -52,17 +53,12 @@ def forecast_bill(session: Session, *, account_id: int, now: datetime) -> views.
     """
     place = pricing.place_of(session, account_id=account_id, now=now)
     whole = runs.open_period(place.agreement, place.today)
-    past = periods.Days(max(whole.starts_on - _WEEKS, place.agreement.starts_on), min(place.today, whole.ends_on))
-    coming = _coming(session, place, whole, past)
-    if coming is None:
+    found = expected_use(session, place, whole)
+    if found is None:
         raise errors.NotFound("usage.none")
-    reads = pricing.read(session, place, past)
-    guess = daily.to_come(daily.lay(reads.usage, past), past, whole, coming)
-    used = rating.Usage(
-        periods.midnight(whole.starts_on, place.timezone), reads.usage.interval_minutes, place.timezone, guess.wh
-    )
+    coming, used = found
     book = prices.Book(session)
-    rated = pricing.price(session, place, whole, _with_sent(used, reads.usage, past, whole, place.today), book)
+    rated = pricing.price(session, place, whole, used, book)
     so_far = _so_far(session, place, whole)
     sure = so_far.rated.total(0)
     low, likely, high = (max(sure, rated.total(end)) for end in range(3))
@@ -84,6 +80,22 @@ def forecast_bill(session: Session, *, account_id: int, now: datetime) -> views.
         daily_kwh=tuple((day, Decimal(wh) / 1000) for day, wh in coming.daily if day >= place.today),
         prices_guessed=bool(book.guessed),
     )
+
+
+def expected_use(
+    session: Session, place: pricing.Place, whole: periods.Days
+) -> tuple[forecast.Forecast, rating.Usage] | None:
+    """This will lay out the use of a whole running period: low, likely and high, as three rows; None without reads."""
+    past = periods.Days(max(whole.starts_on - _WEEKS, place.agreement.starts_on), min(place.today, whole.ends_on))
+    coming = _coming(session, place, whole, past)
+    if coming is None:
+        return None
+    reads = pricing.read(session, place, past)
+    guess = daily.to_come(daily.lay(reads.usage, past), past, whole, coming)
+    used = rating.Usage(
+        periods.midnight(whole.starts_on, place.timezone), reads.usage.interval_minutes, place.timezone, guess.wh
+    )
+    return coming, _with_sent(used, reads.usage, past, whole, place.today)
 
 
 def period_costs(

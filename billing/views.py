@@ -371,6 +371,45 @@ class Switch:
 
 
 @dataclass(frozen=True)
+class RecentSwitch:
+    """A switch that can still be taken back, up to and with `until`; `exit_fee` goes with it."""
+
+    from_code: str
+    to_code: str
+    starts_on: date
+    begun: bool
+    until: date
+    exit_fee: Decimal
+
+
+@dataclass(frozen=True)
+class SplitPeriod:
+    """The running bill period with two plans in it: how many days each, and what the whole period will likely come to
+    with both and without the switch; no amounts where too little is known of the use or of the prices.
+    """
+
+    starts_on: date
+    ends_on: date
+    days_before: int
+    days_after: int
+    likely: Decimal | None
+    likely_unchanged: Decimal | None
+
+
+@dataclass(frozen=True)
+class SwitchPreview:
+    """What a switch from a day on means. Where it begins with a bill period there is nothing to split."""
+
+    from_code: str
+    to_code: str
+    starts_on: date
+    today: bool
+    cooling_off_until: date
+    exit_fee: Decimal
+    split: SplitPeriod | None
+
+
+@dataclass(frozen=True)
 class Tip:
     """Advice with what it would save in a year, found by pricing the changed use. Wording: `tip.<code>`."""
 

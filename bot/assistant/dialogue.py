@@ -50,7 +50,7 @@ FORMS: Dict[Text, Tuple[Tuple[Text, ...], Text, Text]] = {
     ),
     "stop_service_form": (("service_date", "confirm"), "action_submit_stop_service", "stop_service"),
     "move_service_form": (("service_address", "service_date", "confirm"), "action_submit_move_service", "move_service"),
-    "switch_form": (("tariff_choice", "confirm"), "action_submit_switch", "switch_tariff"),
+    "switch_form": (("tariff_choice", "service_date", "confirm"), "action_submit_switch", "switch_tariff"),
     "connection_form": (("service_address", "service_date", "confirm"), "action_submit_connection", "new_connection"),
     "repair_form": (("problem", "confirm"), "action_submit_repair", "request_repair"),
     "booking_form": (("appointment_kind", "appointment_slot", "confirm"), "action_submit_booking", "book_appointment"),

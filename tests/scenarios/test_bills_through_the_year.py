@@ -75,6 +75,31 @@ def test_another_plan_from_the_middle_of_a_month(walk):
     assert (bill.tariff_code, bill.total) == ("RES-TIER", D("117.96"))
 
 
+def test_what_a_switch_today_was_said_to_come_to_is_what_is_billed(walk):
+    w = walk(date(2027, 1, 1))
+    w.read(date(2027, 1, 1), date(2027, 4, 16), 1000)
+    w.to(date(2027, 4, 16))
+    today, following, later = queries.preview_switch(
+        w.session, account_id=w.account_id, tariff_code="RES-TIER", now=w.now
+    )
+    assert (today.today, following.today, later.today) == (True, False, False)
+    assert (following.starts_on, following.split, later.starts_on) == (date(2027, 5, 1), None, date(2027, 6, 1))
+    split = today.split
+    assert (split.starts_on, split.ends_on, split.days_before, split.days_after) == (
+        date(2027, 4, 1), date(2027, 5, 1), 15, 15,
+    )  # fmt: skip
+    # the likely use is that of every day before: 24 kWh. Half and half it is the bill of the test above, 117.96;
+    # on the old plan alone 11.00 + 84.96 + 15.41 + 2.30 = 113.67, taxes 6.71 + 2.27
+    assert (split.likely, split.likely_unchanged) == (D("117.96"), D("122.65"))
+    assert today.cooling_off_until == date(2027, 4, 30) and today.exit_fee == 0
+    billing.switch_tariff(
+        w.session, account_id=w.account_id, tariff_code="RES-TIER", starts_on=today.starts_on, key="s", now=w.now
+    )
+    w.session.commit()
+    w.read(date(2027, 4, 16), date(2027, 5, 1), 1000)
+    assert w.bill(date(2027, 5, 3)).total == split.likely
+
+
 def test_a_price_that_changes_inside_a_period_with_a_day_of_25_hours(walk):
     w = walk(date(2027, 9, 15), cycle_day=15)
     w.read(date(2027, 9, 15), date(2027, 11, 15), 1000)

@@ -58,6 +58,28 @@ def test_leaving_early_costs_the_fee_and_taking_it_back_gives_it_back(walk):
     assert (bill.tariff_code, bill.total, bill.open_amount) == ("RES-FIXED", D("126.34"), D("76.34"))
 
 
+def test_a_term_runs_on_when_a_switch_is_taken_back_before_it_began(walk):
+    w = on_a_term(walk)
+    w.to(date(2027, 5, 10))
+    for n, first in enumerate((date(2027, 6, 1), date(2027, 5, 10))):
+        asked = queries.preview_switch(w.session, account_id=w.account_id, tariff_code="RES-FLAT", now=w.now)
+        assert {each.exit_fee for each in asked} == {D("50.00")}
+        billing.switch_tariff(
+            w.session, account_id=w.account_id, tariff_code="RES-FLAT", starts_on=first, key=f"s{n}", now=w.now
+        )
+        recent = queries.recent_switch(w.session, account_id=w.account_id, now=w.now)
+        assert (recent.to_code, recent.starts_on, recent.exit_fee) == ("RES-FLAT", first, D("50.00"))
+        with pytest.raises(errors.Refused, match="another_switch"):
+            billing.cancel_switch(
+                w.session, account_id=w.account_id, key=f"x{n}", now=w.now, meant=("RES-FLAT", date(2027, 7, 1))
+            )
+        billing.cancel_switch(w.session, account_id=w.account_id, key=f"c{n}", now=w.now, meant=("RES-FLAT", first))
+        assert queries.recent_switch(w.session, account_id=w.account_id, now=w.now) is None
+        assert w.balance().amount == 0
+    held = queries.current_tariff(w.session, agreement_id=w.agreement_id, on=date(2027, 8, 1))
+    assert (held.code, held.since) == ("RES-FIXED", date(2027, 3, 1))  # its year ends when it would have
+
+
 def test_a_plan_for_others_or_a_day_gone_by_is_refused_and_changes_nothing(walk):
     w = on_a_term(walk)
     w.to(date(2027, 5, 10))

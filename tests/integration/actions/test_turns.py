@@ -122,6 +122,7 @@ def test_no_means_that_nothing_changes(talk: Open) -> None:
     sam.act("action_switch_tariff", "/switch_tariff", "switch_tariff")
     sam.answer("switch_form", "tariff_choice", "the time of day one")
     assert sam.slots["tariff_choice"] == "RES-TOU"
+    sam.answer("switch_form", "service_date", "today")
     sam.answer("switch_form", "confirm", *NO)
     assert sam.act("action_submit_switch", *NO).kinds == ["forms.nothing_changed"]
     with sam.hub.transaction() as session:
@@ -161,6 +162,7 @@ def test_a_switch_is_priced_made_and_taken_back(talk: Open) -> None:
     assert costs == sorted(costs) and len(costs) >= 3
     sam.act("action_switch_tariff", "/switch_tariff", "switch_tariff", entities=[_choice("RES-TOU")])
     assert sam.slots["tariff_choice"] == "RES-TOU"
+    sam.answer("switch_form", "service_date", "2")
     sam.answer("switch_form", "confirm", *YES)
     done = sam.act("action_submit_switch", *YES)
     assert done.data("plans.switched")["to"] == "tariff.RES-TOU.name"

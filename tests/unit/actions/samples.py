@@ -66,6 +66,12 @@ TOLD = {
 }
 METER = {"number": "BW100011", "smart": True, "minutes": 60, "installed_on": "2021-03-01", "fresh_until": AT}
 
+SPLIT = {"starts_on": "2026-11-20", "ends_on": "2026-12-20", "days_before": 15, "days_after": 15, "likely": "98.10",
+         "likely_unchanged": "104.30"}  # fmt: skip
+SPLIT_DAY = {"today": True, "split": SPLIT}
+SWITCH_DAY = {"old": "tariff.RES-FLAT.name", "starts_on": "2026-12-05", "today": False, "exit_fee": "0.00",
+              "cooling_off_until": "2026-12-19", "split": None}  # fmt: skip
+
 SAMPLES: dict[str, list[dict[str, Any]]] = {
     "talk.greet": [{"name": None}, {"name": "Maya"}],
     "talk.repeat": [{"said": "You owe $12."}],
@@ -245,12 +251,30 @@ SAMPLES: dict[str, list[dict[str, Any]]] = {
     **{f"eligibility.{code}": [data] for code, data in WHOM.items()},
     **{f"eligibility.not.{code}": list(data) for code, data in WHY_NOT.items()},
     "plans.switch_ask": [{"options": [OPTION, {**OWN, "saving": "-10.00"}]}],
+    "plans.switch_ask_date": [
+        {"name": "tariff.RES-TOU.name", "days": [{**SWITCH_DAY, **SPLIT_DAY}, {**SWITCH_DAY, "exit_fee": "25.00"}]},
+        {"name": "tariff.RES-TOU.name", "days": [SWITCH_DAY]},
+    ],
+    "plans.switch_day": [SWITCH_DAY, {**SWITCH_DAY, **SPLIT_DAY, "exit_fee": "25.00"}],
+    "plans.switch_split": [
+        {**SPLIT_DAY, "old": "tariff.RES-FLAT.name"},
+        {"split": {**SPLIT, "days_before": 1, "likely": None}, "old": "tariff.RES-FLAT.name"},
+    ],
+    "plans.switch_not_that_day": [{"day": "2026-12-04"}],
+    "choice.switch_from": [{"day": "2026-12-25", "today": True}, {"day": "2026-12-25", "today": False}],
     "plans.switch_confirm": [
-        {**OPTION, "exit_fee": "25.00", "cooling_off_days": 14}, {**OPTION, "saving": "-3.10", "exit_fee": "0.00",
-                                                                 "cooling_off_days": 0},
+        {**OPTION, **SWITCH_DAY, **SPLIT_DAY, "exit_fee": "25.00", "later_fee": "25.00", "term_months": 12},
+        {**OPTION, **SWITCH_DAY, "saving": "-3.10", "later_fee": None, "term_months": 0},
     ],
     "plans.switched": [
-        {"to": "tariff.RES-TOU.name", "starts_on": "2026-12-05", "cooling_off_until": "2026-12-19", "exit_fee": "0.00"}
+        {"to": "tariff.RES-TOU.name", "starts_on": "2026-12-05", "cooling_off_until": "2026-12-19", "exit_fee": fee,
+         "today": today}
+        for fee, today in (("0.00", True), ("25.00", False))
+    ],
+    "plans.switch_recent": [
+        {"name": "tariff.RES-TOU.name", "old": "tariff.RES-FLAT.name", "starts_on": "2026-12-05", "begun": begun,
+         "until": "2026-12-19", "exit_fee": fee}
+        for fee, begun in (("0.00", True), ("25.00", False))
     ],
     "plans.switch_undone": [{"name": "tariff.RES-FLAT.name", "starts_on": "2026-12-05"}],
     "choice.switch_to": [{"name": "tariff.RES-TOU.name"}],

@@ -29,6 +29,8 @@ def ask(text: str = "", intent: str = "", *, locale: str = "en", **more: Any) ->
         ("sí, claro", "", "YES"),
         ("No, gracias", "", "NO"),
         ("no", "affirm", "NO"),
+        ("undo", "affirm", None),
+        ("sí, anule la visita", "", "YES"),
         ("yes and no", "", None),
         ("I am not sure", "", None),
         ("what would it cost me in all if I said yes to this", "", None),
