@@ -19,13 +19,13 @@ class TariffInfo(frame.HubAction):
         if point.agreement_id is None:
             raise errors.NotFound("account.no_service_point")
         plan = billing.current_tariff(ask.session, agreement_id=point.agreement_id, on=ask.today)
-        outlook = billing.price_outlook(ask.session, account_id=ask.account().id, now=ask.now)
+        advice = billing.hour_advice(ask.session, account_id=ask.account().id, now=ask.now)
         recent = billing.recent_switch(ask.session, account_id=ask.account().id, now=ask.now)
         wishes = menu.wishes("compare_tariffs", "switch_tariff")
         ask.say(
             "plans.current",
             choices=() if recent else wishes,
-            hours=hours_data(outlook, ask.today),
+            hours=hours_data(advice, ask.today),
             **plan_data(plan),
         )
         if recent:
@@ -115,10 +115,31 @@ def not_open_data(plan: views.NotOpen) -> dict[str, Any]:
     }
 
 
-def hours_data(outlook: views.PriceOutlook | None, today: date) -> list[dict[str, Any]]:
-    """This will give what is said of the prices by the hour of today and tomorrow; nothing for all other plans."""
-    days = outlook.days if outlook else ()
-    return [{"today": d.day == today, "cheapest": d.cheapest, "dearest": d.dearest} for d in days]
+def hours_data(advice: views.HourAdvice | None, today: date) -> list[dict[str, Any]]:
+    """This will give what is said of the hours of today and tomorrow; nothing where they make no difference."""
+    days = advice.days if advice else ()
+    return [
+        {"today": day.day == today, "cheap": day.cheap, "dear": day.dear, "price": day.hours[0].price} for day in days
+    ]
+
+
+def say_cheap_hours(ask: frame.Ask, choices: Sequence[Choice] = ()) -> bool:
+    """This will say when power is cheap for the account and what moving use is worth to it; False where the hour makes
+    no difference, or nothing is known of it yet.
+    """
+    advice = billing.hour_advice(ask.session, account_id=ask.account().id, now=ask.now)
+    if advice is None or not (advice.days or advice.shift):
+        return False
+    ask.say(
+        "plans.cheap_hours",
+        choices=choices,
+        days=hours_data(advice, ask.today),
+        best=next((day.cheap for day in advice.days if day.cheap), ()),
+        saving_today=advice.saving_on == ask.today,
+        savings=advice.savings,
+        shift=advice.shift,
+    )
+    return True
 
 
 def plan_data(plan: views.Tariff) -> dict[str, Any]:

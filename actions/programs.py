@@ -3,7 +3,7 @@
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
-from actions import asked, forms, frame, menu
+from actions import asked, forms, frame, menu, plans
 from billing import queries as billing
 from billing import views
 from core import errors, wording
@@ -42,8 +42,11 @@ class SavingsTips(frame.HubAction):
             return self.stop()
         tips = own_tips(ask)
         if not tips:
-            ask.say("programs.tips_none", choices=menu.wishes("list_programs", "view_usage"))
+            few = menu.wishes("list_programs", "view_usage")
+            if not plans.say_cheap_hours(ask, few):
+                ask.say("programs.tips_none", choices=few)
             return self.stop()
+        plans.say_cheap_hours(ask)
         better = any(tip.code == "better_plan" for tip in tips)
         ask.say(
             "programs.tips",

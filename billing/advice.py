@@ -38,6 +38,15 @@ def changes(plan: rating.Plan, usages: Sequence[rating.Usage]) -> tuple[Change, 
     return tuple(change for change in found if change is not None)
 
 
+def shift(wh: Ints, dear: Ints, cheap: Ints) -> int:
+    """This will move SHIFT_SHARE of the use of some intervals evenly to others, in place; gives the Wh moved."""
+    take = wh[dear] * int(SHIFT_SHARE * 100) // 100
+    moved = int(take.sum())
+    wh[dear] -= take
+    wh[cheap] += _even(moved, len(cheap))
+    return moved
+
+
 def _shift_peak(plan: rating.Plan, usages: Sequence[rating.Usage]) -> Change | None:
     """Move part of the use in each day's dearest hours to its cheapest ones."""
     prices = [max(t.price for t in period.tiers) for period in plan.energy]
@@ -55,10 +64,7 @@ def _shift_peak(plan: rating.Plan, usages: Sequence[rating.Usage]) -> Change | N
             if cost[dear[0]] == cost[cheap[0]]:
                 continue
             peak += int(wh[dear].sum())
-            take = wh[dear] * int(SHIFT_SHARE * 100) // 100
-            after[dear] -= take
-            after[cheap] += _even(int(take.sum()), len(cheap))
-            moved += int(take.sum())
+            moved += shift(after, dear, cheap)
         out.append(_with(used, after))
     if not moved:
         return None

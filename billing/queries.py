@@ -7,6 +7,7 @@ from billing.changes import find_tariff, recent_switch, switch_dates, undo_until
 from billing.corrections import Preview, Rebill, preview_bill
 from billing.disconnection import Block, Notice, Verdict, list_notices, may_disconnect, reconnects_by
 from billing.gateway_news import list_parked
+from billing.hour_advice import hour_advice
 from billing.outlook import price_outlook
 from billing.owed import (
     blocked_by,
@@ -53,6 +54,8 @@ from billing.views import (
     Dispute,
     Driver,
     Explanation,
+    HourAdvice,
+    HourDay,
     HourPrices,
     Instalment,
     LateFeeStatus,
@@ -95,6 +98,8 @@ __all__ = [
     "Dispute",
     "Driver",
     "Explanation",
+    "HourAdvice",
+    "HourDay",
     "HourPrices",
     "Instalment",
     "LateFeeStatus",
@@ -143,6 +148,7 @@ __all__ = [
     "get_payment",
     "get_payment_link",
     "get_proposal",
+    "hour_advice",
     "late_fee_status",
     "list_bill_lines",
     "list_bills",

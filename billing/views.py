@@ -135,6 +135,56 @@ class PriceOutlook:
 
 
 @dataclass(frozen=True)
+class HourDay:
+    """What a kWh costs a home by the hour of a day, before taxes, and the hours on end that are its cheapest and its
+    dearest; none where all cost the same.
+    """
+
+    day: date
+    hours: tuple[PricedHour, ...]
+    cheap: tuple[PricedHour, ...]
+    dear: tuple[PricedHour, ...]
+
+
+@dataclass(frozen=True)
+class LoadSaving:
+    """What the bill is less by when a machine runs in the cheapest hours of a day and not in the dearest."""
+
+    code: str
+    kwh: Decimal
+    cheap: PricedHour
+    dear: PricedHour
+    saving: Decimal
+
+
+@dataclass(frozen=True)
+class ShiftSaving:
+    """What a home used in the dear hours of its last days, and what they would have cost less with a share of that in
+    the cheap ones.
+    """
+
+    days: int
+    dear_share: Decimal
+    dear_kwh: Decimal
+    share: Decimal
+    saving: Decimal
+
+
+@dataclass(frozen=True)
+class HourAdvice:
+    """When power is cheap for a home whose price goes by the hour. `by_index`: by the market's prices, known a day
+    ahead; `savings` are those of the day `saving_on`.
+    """
+
+    timezone: str
+    by_index: bool
+    days: tuple[HourDay, ...]
+    saving_on: date | None
+    savings: tuple[LoadSaving, ...]
+    shift: ShiftSaving | None
+
+
+@dataclass(frozen=True)
 class Tariff:
     """`name_key` and `about_key` are catalogue kinds (`tariff.<CODE>.name`). `summary` holds its prices, as strings."""
 

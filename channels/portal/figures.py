@@ -35,6 +35,15 @@ class Range:
     so_far_said: str
 
 
+@dataclass(frozen=True)
+class Hour:
+    """One hour of a day: what the clock says at its start, how dear it is (`low`, `mid`, `high`), its words."""
+
+    clock: str
+    level: str
+    said: str
+
+
 def rows(series: Sequence[Row], *, title: str) -> Markup:
     """This will draw bars under their labels, one above the other, the longest over the whole width."""
     if not series:
@@ -65,6 +74,52 @@ def heat(
     limits = _limits([value for day in hours for value in day if value is not None])
     wide = _heat(days, hours, limits, title, clock, steps, "wide", 720, 11)
     return wide + _heat(days, hours, limits, title, clock, steps, "slim", 360, 9)
+
+
+def hours(series: Sequence[Hour], *, title: str, words: Sequence[tuple[str, str]], key: str) -> Markup:
+    """This will draw the hours of a day side by side, told apart by colour and by pattern; `words` names the levels.
+
+    `key` makes the patterns' names unique on a page.
+    """
+    if not series:
+        return Markup("")
+    wide = _hours(series, title, words, f"{key}-w", "wide", 720)
+    return wide + _hours(series, title, words, f"{key}-s", "slim", 360)
+
+
+def _hours(
+    series: Sequence[Hour], title: str, words: Sequence[tuple[str, str]], key: str, name: str, width: int
+) -> Markup:
+    step = width / len(series)
+    parts = [_open(f"hours {name}", width, 92, title), _patterns(key)]
+    for n, hour in enumerate(series):
+        parts.append(_cell(key, hour.level, n * step + 0.6, 2, step - 1.2, 40, hour.said))
+        if n % 3 == 0:
+            parts.append(Markup('<text class="tick" x="{:.1f}" y="57">{}</text>').format(n * step + 0.6, hour.clock))
+    at = 0.0
+    for level, word in words:
+        parts.append(_cell(key, level, at + 0.6, 72, 18, 14, word))
+        parts.append(Markup('<text class="tick" x="{:.1f}" y="84">{}</text>').format(at + 25, word))
+        at += 42 + len(word) * 7
+    return Markup("").join([*parts, Markup("</svg>")])
+
+
+def _patterns(key: str) -> Markup:
+    """Dots where it is cheap, stripes where it is dear: who does not see colours sees these."""
+    return Markup(
+        '<defs><pattern id="{key}-low" width="8" height="8" patternUnits="userSpaceOnUse">'
+        '<circle class="ink" cx="4" cy="4" r="1.5"/></pattern>'
+        '<pattern id="{key}-high" width="7" height="7" patternUnits="userSpaceOnUse">'
+        '<path class="line" d="M-1 8L8 -1"/></pattern></defs>'
+    ).format(key=key)
+
+
+def _cell(key: str, level: str, x: float, y: int, width: float, height: int, said: str) -> Markup:
+    box = Markup('x="{:.1f}" y="{}" width="{:.1f}" height="{}" rx="2"').format(x, y, width, height)
+    drawn = Markup('<rect class="{}" {}><title>{}</title></rect>').format(level, box, said)
+    if level == "mid":
+        return drawn
+    return drawn + Markup('<rect fill="url(#{}-{})" {}><title>{}</title></rect>').format(key, level, box, said)
 
 
 def _rows(series: Sequence[Row], title: str, name: str, width: int) -> Markup:

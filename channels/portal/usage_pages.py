@@ -8,7 +8,7 @@ import flask
 from sqlalchemy.orm import Session
 
 from billing import queries as bills
-from channels.portal import charts, figures, usage_live, usage_views
+from channels.portal import charts, figures, hour_view, usage_live, usage_views
 from channels.portal.visitor import Visitor, find, locale, signed_in, speaker, writer
 from channels.web_chat import wakeups
 from core import errors, periods, wording
@@ -54,6 +54,7 @@ def add(pages: flask.Blueprint, hub: Hub, wakes: wakeups.Wakeups | None = None) 
         )
         period = periods.Days(compared.this_period.starts_on, compared.this_period.ends_on)
         behind = insight.find_insight(session, service_point_id=point.id, period=period, now=hub.now())
+        advice = usage_views.none_if(lambda: bills.hour_advice(session, account_id=visitor.account.id, now=hub.now()))
         alike = similar_homes.find_similar(session, service_point_id=point.id, on=visitor.today)
         return flask.render_template(
             "portal/usage.html",
@@ -71,6 +72,8 @@ def add(pages: flask.Blueprint, hub: Hub, wakes: wakeups.Wakeups | None = None) 
             forecast=forecast,
             reach=None if forecast is None else usage_views.reach(forecast, writer(hub)),
             parts=_parts(hub, told.running),
+            advice=advice,
+            hour_days=hour_view.days(hub, advice) if advice else (),
             home=homes.find_home(session, service_point_id=point.id, on=visitor.today),
             alerts=metering.list_anomalies(
                 session, service_point_id=point.id, since=visitor.today - timedelta(days=60)

@@ -63,6 +63,7 @@ def blueprint(hub: Hub, wakes: wakeups.Wakeups | None = None) -> flask.Blueprint
             "rows": figures.rows,
             "span": figures.span,
             "heat": figures.heat,
+            "hours_of_day": figures.hours,
             "line_name": functools.partial(documents.line_name, locale=language, house=house),
             "line_measure": functools.partial(documents.line_measure, locale=language, house=house),
         }

@@ -10,8 +10,8 @@ from playwright.sync_api import expect
 from channels.meters import parse
 from channels.meters import web as meters
 from tests.browser.conftest import DESK, PHONE, Tab, barriers
-from tests.browser.test_portal import cookies  # noqa: F401 - a fixture
-from tests.stack.running import RunningStack, wait_for
+from tests.browser.test_portal import cookies, sign_in  # noqa: F401 - a fixture, and what it does
+from tests.stack.running import RunningStack, Sandbox, wait_for
 
 SECONDS = 2.0
 ACCOUNT = "5500010086"
@@ -77,3 +77,18 @@ def test_the_field_of_hours_fits_a_phone(tab: Tab, stack: RunningStack, cookies)
         assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), view
         assert barriers(page) == [], view
     assert page.locator("svg.chart.slim").first.is_visible()
+
+
+def test_the_hours_of_a_day_keep_nobody_out(tab: Tab, stack: RunningStack, sandbox: Sandbox) -> None:
+    page = tab(PHONE, "light")
+    sign_in(page, stack, sandbox, number="+15550101006", account="5500010060")  # Ben pays by the time of day
+    kept = page.context.cookies()
+    for size, scheme in ((PHONE, "light"), (PHONE, "dark"), (DESK, "light"), (DESK, "dark")):
+        page = tab(size, scheme, kept)
+        page.goto(f"{stack.web}/portal/usage")
+        card = page.locator("[aria-labelledby=cheap-hours]")
+        expect(card.locator("svg.hours:visible")).to_have_count(2)  # today and tomorrow, each at this size
+        card.locator("summary").first.click()
+        expect(card.locator("tbody tr:visible").first).to_be_visible()
+        assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), (size, scheme)
+        assert barriers(page) == [], (size, scheme)

@@ -16,7 +16,13 @@ WHY: dict[str, Any] = {
 }  # fmt: skip
 HOUR: dict[str, Any] = {"starts_at": "2026-10-09T06:00:00Z", "ends_at": "2026-10-09T07:00:00Z", "price": "0.081"}
 HOURS: dict[str, Any] = {"average": "0.12", "cheapest": HOUR, "dearest": HOUR}
-DAY_OF_PRICES: dict[str, Any] = {"today": True, "cheapest": HOUR, "dearest": {**HOUR, "price": "0.214"}}
+DAY_OF_PRICES: dict[str, Any] = {
+    "today": True, "cheap": [HOUR], "dear": [{**HOUR, "price": "0.214"}], "price": "0.10",
+}  # fmt: skip
+SAME_ALL_DAY: dict[str, Any] = {"today": False, "cheap": [], "dear": [], "price": "0.10"}
+LOADS = [{"code": code, "kwh": kwh, "cheap": HOUR, "dear": HOUR, "saving": saving}
+         for code, kwh, saving in (("dishwasher", "1.2", "0.13"), ("car", "20", "2.16"))]  # fmt: skip
+SHIFT = {"days": 28, "dear_share": "0.24", "dear_kwh": "140.2", "share": "0.30", "saving": "4.55"}
 FIRST: dict[str, Any] = {**WHY, "previous_total": None, "difference": "0.00", "drivers": [], "busiest": None}
 OPTION: dict[str, Any] = {
     "name": "tariff.RES-TOU.name", "code": "RES-TOU", "annual_cost": "1204.55", "saving": "88.12",
@@ -237,7 +243,14 @@ SAMPLES: dict[str, list[dict[str, Any]]] = {
          "exit_fee": fee, "term_months": 0, "hours": hours}
         for fee, hours in (("0.00", []), ("25.00", [DAY_OF_PRICES, {**DAY_OF_PRICES, "today": False}]))
     ],
-    "plans.hours": [DAY_OF_PRICES, {**DAY_OF_PRICES, "today": False}],
+    "plans.hours": [DAY_OF_PRICES, {**DAY_OF_PRICES, "today": False}, SAME_ALL_DAY],
+    "plans.spans": [{"spans": [HOUR]}, {"spans": [HOUR, HOUR]}],
+    "plans.cheap_hours": [
+        {"days": [DAY_OF_PRICES, SAME_ALL_DAY], "best": [HOUR, HOUR], "saving_today": True, "savings": LOADS,
+         "shift": SHIFT},
+        {"days": [SAME_ALL_DAY], "best": [], "saving_today": False, "savings": [], "shift": None},
+        {"days": [], "best": [], "saving_today": False, "savings": [], "shift": SHIFT},
+    ],
     "plans.prices": [{"summary": SUMMARY}, {"summary": {**SUMMARY, "index": {"multiplier": "1.04", "beside": "0.08"}}}],
     "plans.cents": [{"price": "0.1160"}],
     "plans.compared": [
