@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from sqlalchemy import delete, select, text
+from sqlalchemy import delete, select
 from sqlalchemy.orm import Session
 
 from billing import (
@@ -23,6 +23,7 @@ from billing import (
     catalogue,
     cycles,
     forms,
+    history,
     issuing,
     ledger,
     metered,
@@ -69,7 +70,19 @@ def bill(
 ) -> None:  # fmt: skip
     """This will bill one chunk. The caller's transaction holds the chunk's row; it is DONE when this returns."""
     chunk = session.get_one(models.BillRunChunkRow, chunk_id, with_for_update=True)
-    groups, parked = _groups(session, chunk.agreement_ids, period_end_on, release)
+    counts, chunk.parked = make(
+        session, agreement_ids=chunk.agreement_ids, run_id=run_id, period_end_on=period_end_on, now=now, release=release
+    )  # fmt: skip
+    chunk.counts = counts | {"agreements": len(chunk.agreement_ids)}
+    chunk.status, chunk.finished_at = "DONE", now
+
+
+def make(
+    session: Session, *, agreement_ids: Sequence[int], run_id: int, period_end_on: date, now: datetime,
+    release: issuing.Release | None,
+) -> tuple[dict[str, int], dict[str, str]]:  # fmt: skip
+    """This will make the bills of some agreements; gives how many became what, and who is parked with which code."""
+    groups, parked = _groups(session, agreement_ids, period_end_on, release)
     batches: list[records.Batch] = []
     book = prices.Book(session, holding=True)
     for zone_groups in _by_days(groups):
@@ -78,10 +91,7 @@ def bill(
     counts, owed = _write(session, batches, made)
     if release:
         issuing.book(session, owed=owed, release=release, now=now)
-    counts |= {"parked": len(parked), "agreements": len(chunk.agreement_ids)}
-    chunk.counts = counts
-    chunk.parked = {str(agreement_id): code for agreement_id, code in sorted(parked.items())}
-    chunk.status, chunk.finished_at = "DONE", now
+    return counts | {"parked": len(parked)}, {str(each): code for each, code in sorted(parked.items())}
 
 
 def _groups(
@@ -196,9 +206,9 @@ def _rate(
         segments = carried.final(segments) if last.all() else segments
         used = brought.usage
     try:
-        history = demand_history(session, group.agreement_ids, group.days, segments)
+        before = history.demand(session, group.agreement_ids, group.days, segments)
         rated = rating.rate_segments(
-            segments, used, history=history, exempt=exempt, state=None if brought is None else brought.state,
+            segments, used, history=before, exempt=exempt, state=None if brought is None else brought.state,
             year_to_date=None if brought is None else brought.year_to_date, prices=hourly,
         )  # fmt: skip
     except errors.Invalid as refused:
@@ -208,7 +218,7 @@ def _rate(
     hashes = digests(group.days, group.terms, exempt, used.wh, hourly)
     hashes = hashes if brought is None else brought.mixed(hashes)
     versions, fresh = _standing(session, group, hashes)
-    known = facts(
+    known = history.facts(
         session, agreement_ids=group.agreement_ids, customer_kind=np.array(kinds)[group.of], days=group.days, read=read,
         rows=rows, used=used, rated=rated, versions=versions, segments=len(segments),
     )  # fmt: skip
@@ -245,81 +255,6 @@ def _standing(session: Session, group: _Group, hashes: bulk.Octets) -> tuple[Int
     if stale:
         session.execute(delete(row).where(row.id.in_(stale)))
     return versions, fresh
-
-
-def demand_history(
-    session: Session, agreement_ids: Ints, days: periods.Days, segments: Sequence[rating.Segment]
-) -> rating.History | None:
-    """This will give the highest demand of earlier months, from earlier bills, for tariffs with a ratchet.
-
-    `agreement_ids` rise.
-    """
-    ratchets = [s.plan.demand.ratchet for s in segments if s.plan.demand and s.plan.demand.ratchet]
-    if not ratchets:
-        return None
-    first = days.starts_on.replace(day=1)
-    months = [periods.add_months(first, -n) for n in range(max(r.months for r in ratchets), 0, -1)]
-    watts = np.zeros((len(agreement_ids), len(months)), dtype=np.int64)
-    row = models.BillRow
-    for agreement_id, starts_on, peak in session.execute(
-        select(row.agreement_id, row.starts_on, row.peak_watts).where(
-            row.agreement_id == db.any_of(agreement_ids),
-            row.starts_on >= months[0],
-            row.status != "CANCELLED",
-            row.peak_watts.is_not(None),
-        )
-    ):
-        month = starts_on.replace(day=1)
-        if month in months:
-            at = (int(np.searchsorted(agreement_ids, agreement_id)), months.index(month))
-            watts[at] = max(watts[at], peak)
-    return rating.History(tuple((m.year, m.month) for m in months), watts)
-
-
-_USUAL = text(
-    """
-    SELECT agreement_id, CAST(sum(wh) AS float8) / sum(ends_on - starts_on),
-           CAST(sum(total_cents) AS float8) / sum(ends_on - starts_on),
-           max(CAST(wh AS float8) / (ends_on - starts_on)), count(*),
-           coalesce(array_position(array_agg(estimated ORDER BY starts_on DESC), false) - 1, count(*)),
-           max(ends_on) - DATE '0001-01-01' + 1
-      FROM bill
-     WHERE agreement_id = ANY(CAST(:ids AS bigint[])) AND status = 'ISSUED'
-       AND starts_on >= :since AND starts_on < :before
-     GROUP BY agreement_id
-    """
-)
-
-
-def facts(
-    session: Session, *, agreement_ids: Ints, customer_kind: NDArray[Any], days: periods.Days, read: metered.Metered,
-    rows: Ints, used: rating.Usage, rated: rating.Rated, versions: Ints, segments: int,
-) -> validations.Facts:  # fmt: skip
-    """This will give what is looked at on each bill: beside it, what the same agreement (their ids rise) was billed in
-    the year before.
-    """
-    since = periods.add_months(days.starts_on, -13)
-    parameters = {"ids": db.array_of(agreement_ids), "since": since, "before": days.ends_on}
-    usual = np.full((len(rows), 3), np.nan)
-    counts = np.zeros((len(rows), 3), dtype=np.int64)
-    found = session.execute(_USUAL, parameters).all()
-    if found:
-        at = np.searchsorted(agreement_ids, [f[0] for f in found])
-        usual[at] = [f[1:4] for f in found]
-        counts[at] = [f[4:] for f in found]
-    components = sorted({c.component for c in rated.columns})
-    per_day = 24 * 60 // read.usage.interval_minutes
-    return validations.Facts(
-        customer_kind=customer_kind,
-        starts=days.starts_on.toordinal(), ends=days.ends_on.toordinal(), segments=segments,
-        intervals=read.intervals, interval_minutes=read.usage.interval_minutes, filled=read.filled[rows],
-        estimated=read.estimated[rows], wh=rated.metered, top_wh=used.wh.max(axis=1).astype(np.int64),
-        zeros=(used.wh == 0).sum(axis=1, dtype=np.int32), total_cents=rated.total_cents,
-        lines=sum((c.present.astype(np.int64) for c in rated.columns), np.zeros(len(rows), dtype=np.int64)),
-        cents={name: rated.sum_cents(name) for name in components}, usual_wh=usual[:, 0], usual_cents=usual[:, 1],
-        best_wh=usual[:, 2], bills=counts[:, 0], estimated_bills=counts[:, 1], last_ends=counts[:, 2],
-        version=versions, first_day=read.gaps(rows, slice(0, per_day)), last_day=read.gaps(rows, slice(-per_day, None)),
-    )  # fmt: skip
 
 
 def _write(

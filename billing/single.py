@@ -7,7 +7,7 @@ import numpy as np
 from sqlalchemy import delete, func, select
 from sqlalchemy.orm import Session
 
-from billing import bulk, carried, chunks, forms, metered, models, prices, rating, runs, tariffs, validations
+from billing import bulk, carried, chunks, forms, history, metered, models, prices, rating, runs, tariffs, validations
 from core import errors, periods
 from core.accounts import queries as accounts
 
@@ -53,7 +53,7 @@ def price(session: Session, *, agreement: accounts.Agreement, days: periods.Days
         raise errors.Refused("bill.no_reads", starts_on=days.starts_on.isoformat(), ends_on=days.ends_on.isoformat())
     hourly = prices.Book(session, holding=True).exact(segments, agreement.timezone)
     free = runs.exempt_of(own, [agreement])
-    history = chunks.demand_history(session, np.array([agreement.id]), days, segments)
+    before = history.demand(session, np.array([agreement.id]), days, segments)
     used, state, year = reads.usage, None, None
     if carried.needs(segments):
         ids, points = np.array([agreement.id]), np.array([agreement.service_point_id])
@@ -66,7 +66,7 @@ def price(session: Session, *, agreement: accounts.Agreement, days: periods.Days
     else:
         hashes = chunks.digests(days, own, free, used.wh, hourly)
     rated = rating.rate_segments(
-        segments, used, history=history, exempt=free, state=state, year_to_date=year, prices=hourly
+        segments, used, history=before, exempt=free, state=state, year_to_date=year, prices=hourly
     )
     return Priced(
         agreement=agreement,
@@ -137,7 +137,7 @@ def draft(
 
 def _findings(session: Session, priced: Priced, *, version: int) -> tuple[str, ...]:
     """The errors and warnings that a run would find on it, the gravest first."""
-    known = chunks.facts(
+    known = history.facts(
         session, agreement_ids=np.array([priced.agreement.id]),
         customer_kind=np.array([priced.agreement.customer_kind]), days=priced.days, read=priced.reads,
         rows=np.array([0]), used=priced.used, rated=priced.rated,
