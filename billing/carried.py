@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from billing import bulk, models, rating, tariffs
+from billing import bulk, models, parked, rating, tariffs
 from billing.rating import export
 from core import db, periods
 from metering import queries as metering
@@ -156,7 +156,7 @@ def _coarser(wh: Ints, times: int) -> Ints:
 def _state(
     session: Session, agreement_ids: Ints, days: periods.Days, plan: rating.Plan, per_kwh: int
 ) -> tuple[rating.State, NDArray[np.bool_]]:
-    """What the bills that end where these days begin handed over, and whose such bill may still change."""
+    """What the bills that end where these days begin handed over, and whose such bill may still change or be made."""
     bill, row = models.BillRow, models.BillCarriedRow
     found = session.execute(
         select(bill.agreement_id, bill.status, row)
@@ -168,6 +168,8 @@ def _state(
     standing = {agreement_id: kept for agreement_id, status, kept in found if status != "CANCELLED"}
     firm = {agreement_id for agreement_id, status, _ in found if status == "ISSUED"}
     open_ = {agreement_id for agreement_id, _, _ in found} - firm
+    none = sorted({*agreement_ids.tolist()} - {agreement_id for agreement_id, _, _ in found})
+    open_.update(parked.wait_before(session, agreement_ids=none, on=days.starts_on))
     before = _plans_before(session, [a for a, kept in standing.items() if kept is not None], days.starts_on)
     bank = np.zeros((count, len(plan.energy)), dtype=np.int64)
     excess, credit = np.zeros(count, dtype=np.int64), np.zeros(count, dtype=np.int64)

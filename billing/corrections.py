@@ -205,9 +205,9 @@ def bill_outstanding(
     return tuple(owed.get_bill(session, bill_id=bill_id) for bill_id in done)
 
 
-def back_billing(agreement: accounts.Agreement, oldest_on: date, today: date) -> compliance_rules.Decision:
+def back_billing(jurisdiction: str, oldest_on: date, today: date) -> compliance_rules.Decision:
     """This will say whether a bill from a day may still be raised, by the rules of today. Nothing is kept."""
-    return compliance.evaluate(None, "BACK_BILL", _limit_facts(agreement, oldest_on, False), today)
+    return compliance.evaluate(None, "BACK_BILL", _limit_facts(jurisdiction, oldest_on, False), today)
 
 
 def _whole(agreement: accounts.Agreement, on: date) -> periods.Days:
@@ -226,13 +226,13 @@ def _limit(
     subject_id: int,
     now: datetime,
 ) -> compliance_rules.Decision:
-    facts = _limit_facts(agreement, oldest_on, customer_at_fault)
+    facts = _limit_facts(agreement.jurisdiction, oldest_on, customer_at_fault)
     return compliance.evaluate(session, "BACK_BILL", facts, today, subject=subject, subject_id=subject_id, now=now)
 
 
-def _limit_facts(agreement: accounts.Agreement, oldest_on: date, customer_at_fault: bool) -> dict[str, object]:
+def _limit_facts(jurisdiction: str, oldest_on: date, customer_at_fault: bool) -> dict[str, object]:
     return {
-        "jurisdiction": agreement.jurisdiction,
+        "jurisdiction": jurisdiction,
         "oldest_on": oldest_on,
         "customer_at_fault": customer_at_fault,
     }

@@ -1,10 +1,10 @@
 """What billing does on a fact: refunds that were agreed to go out, removed methods are forgotten at the gateway, bills
-whose reads or prices have changed are looked at again."""
+whose reads or prices have changed are looked at again, and those that waited for prices are made."""
 
-from datetime import date
+from datetime import date, timedelta
 
-from billing import by_phone, models, refunds, rerating
-from core import errors, http, log, outbox
+from billing import by_phone, models, refunds, rerating, waiting
+from core import errors, http, log, outbox, periods
 from core.hub import Hub
 
 logger = log.get(__name__)
@@ -70,3 +70,10 @@ def follow_prices(hub: Hub, fact: outbox.Fact) -> None:
             logger.info("prices_followed", extra={"bill_id": bill_id, "outcome": outcome})
         except errors.WattlineError as refused:
             logger.warning("prices_not_followed", extra={"bill_id": bill_id, "reason": refused.code})
+
+
+def bill_waiting(hub: Hub, fact: outbox.Fact) -> None:
+    """This will bill who waits for prices of the hour, where days that came lie in their period. For
+    ``prices.arrived``; again is nothing."""
+    first, last = (date.fromisoformat(fact.payload[key]) for key in ("first_day", "last_day"))
+    waiting.bill_waiting(hub, codes=("NO_PRICES",), days=periods.Days(first, last + timedelta(days=1)))

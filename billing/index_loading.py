@@ -1,6 +1,7 @@
 """Takes in a series of prices by the hour: new days, and corrections of days as new versions.
 
-What a correction changes in bills is told in the same transaction, by the bills it touches.
+What a correction changes in bills is told in the same transaction, by the bills it touches; and that new days came, to
+the bills that wait for them.
 """
 
 from dataclasses import asdict, dataclass
@@ -88,6 +89,9 @@ def load(
     if rows and not dry_run:
         session.add_all(rows)
         _tell(session, code, changed, bills, by, now)
+        if new:
+            payload = {"code": code, "first_day": str(first), "last_day": str(last)}
+            outbox.record_fact(session, "prices.arrived", key=f"index:{code}", payload=payload, now=now)
         audit.record(
             session, actor=by, action="index.imported", subject="index", subject_id=code, now=now,
             detail={"source": source, "first_day": str(first), "last_day": str(last), "new": new,

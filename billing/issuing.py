@@ -35,9 +35,11 @@ def issue_bills(hub: Hub, *, run_id: int, now: datetime, announce: bool = True, 
     if processes > 1:
         with crew.Crew(hub, _issue_apart) as hands:
             hands.work(processes, run_id, now, announce)
-    _issue_drafts(hub, run_id, now, announce, wait=True)
-    with hub.transaction() as session:
-        _finish(session, run_id, now)
+    done = False
+    while not done:
+        _issue_drafts(hub, run_id, now, announce, wait=True)
+        with hub.transaction() as session:
+            done = _finish(session, run_id, now)
     return _count_issued(hub, run_id) - before
 
 
@@ -210,7 +212,13 @@ def _taxes(session: Session, bill_ids: Sequence[int]) -> dict[int, int]:
     return {bill_id: int(cents) for bill_id, cents in rows}
 
 
-def _finish(session: Session, run_id: int, now: datetime) -> None:
+def _finish(session: Session, run_id: int, now: datetime) -> bool:
+    """Not while it has drafts: what waited may have been billed since they were issued."""
     run = session.get_one(models.BillRunRow, run_id, with_for_update=True)
-    if run.status == "DONE":
-        run.status, run.issued_at = "ISSUED", now
+    draft = select(models.BillRow.id).where(models.BillRow.run_id == run_id, models.BillRow.status == "DRAFT").limit(1)
+    if run.status != "DONE":
+        return True
+    if session.scalar(draft) is not None:
+        return False
+    run.status, run.issued_at = "ISSUED", now
+    return True

@@ -18,6 +18,7 @@ from billing import (
     rules,
     runs,
     settling,
+    waiting,
 )
 from core import errors, log, money, outbox, periods
 from core.accounts import queries as accounts
@@ -48,6 +49,13 @@ def run_due_cycles(hub: Hub) -> None:
         )
         issuing.issue_bills(hub, run_id=report.run_id, now=now)
         logger.info("cycle_billed", extra={"run_id": report.run_id, "issued": report.billed, "held": report.held})
+
+
+def bill_waiting(hub: Hub) -> int:
+    """This will try again who was parked in a run: for reads that came late, prices, a bill before that is out by now,
+    a tariff that was given. Gives how many were billed; again is nothing.
+    """
+    return waiting.bill_waiting(hub)
 
 
 def charge_autopay(hub: Hub) -> None:

@@ -171,7 +171,7 @@ def _reason(
     row: models.BillRow, agreement: accounts.Agreement, changed: Changed, priced: single.Priced, today: date
 ) -> proposals.Reason:
     """A bill may always be lowered; how far back it may be raised the jurisdiction says."""
-    limit = corrections.back_billing(agreement, row.starts_on, today)
+    limit = corrections.back_billing(agreement.jurisdiction, row.starts_on, today)
     raises = priced.total_cents > row.total_cents
     return proposals.Reason(
         max(changed.first_day, row.starts_on), min(changed.last_day, row.ends_on), changed.by,

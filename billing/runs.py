@@ -7,7 +7,7 @@ A chunk is one transaction; a run that was stopped goes on where it was, and a r
 import hashlib
 import json
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
@@ -25,7 +25,7 @@ from core.accounts import cohorts
 from core.accounts import queries as accounts
 from core.hub import Hub
 
-__all__ = ["exempt_of", "open_period", "period_of", "report", "run_bills", "status_of"]
+__all__ = ["Run", "exempt_of", "list_runs", "open_period", "period_of", "report", "run_bills", "status_of"]
 
 
 @dataclass(frozen=True)
@@ -82,6 +82,42 @@ def status_of(session: Session, *, period_end_on: date, cycle_day: int | None = 
     """This will give the state of the run over the whole book, or one cycle of it, for a day; None: no run yet."""
     key = _run_key(period_end_on, None, cycle_day)
     return session.scalar(select(models.BillRunRow.status).where(models.BillRunRow.key == key))
+
+
+@dataclass(frozen=True)
+class Run:
+    """A bill run as a list shows it; `counts` as in `views.RunReport`, for what it has done so far."""
+
+    id: int
+    period_end_on: date
+    cycle_day: int | None  # None: the whole book, or some accounts of it
+    status: str
+    started_at: datetime
+    finished_at: datetime | None
+    counts: Mapping[str, int]
+
+
+_COUNTED = ("agreements", "billed", "held", "unchanged", "parked")
+
+
+def list_runs(session: Session, *, limit: int) -> tuple[Run, ...]:
+    """This will list the runs with what they did, the newest first."""
+    run, chunk = models.BillRunRow, models.BillRunChunkRow
+    sums = [func.coalesce(func.sum(chunk.counts[name].as_integer()), 0) for name in _COUNTED]
+    rows = session.execute(
+        select(run, *sums)
+        .join(chunk, chunk.run_id == run.id, isouter=True)
+        .group_by(run.id)
+        .order_by(run.id.desc())
+        .limit(limit)
+    )
+    return tuple(
+        Run(
+            row.id, row.period_end_on, int(cycle) if (cycle := row.key.split(":")[1]).isdigit() else None, row.status,
+            row.started_at, row.finished_at, dict(zip(_COUNTED, map(int, counted), strict=True)),
+        )
+        for row, *counted in rows
+    )  # fmt: skip
 
 
 def report(session: Session, *, run_id: int) -> views.RunReport:

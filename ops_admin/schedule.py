@@ -56,6 +56,7 @@ JOBS: tuple[Job, ...] = (
     Job("metering.compare_homes", timedelta(hours=24), similar_homes.compare_homes),
     Job("billing.take_prices", timedelta(minutes=5), index_jobs.take_folder),
     Job("billing.run_due_cycles", timedelta(hours=1), billing.run_due_cycles),
+    Job("billing.bill_waiting", timedelta(hours=24), billing.bill_waiting),
     Job("billing.charge_autopay", timedelta(hours=1), billing.charge_autopay),
     Job("billing.post_late_fees", timedelta(hours=6), billing.post_late_fees),
     Job("billing.follow_arrangements", timedelta(hours=6), billing.follow_arrangements),

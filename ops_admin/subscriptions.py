@@ -82,8 +82,9 @@ SUBSCRIPTIONS: Mapping[str, tuple[Subscriber, ...]] = {
     "budget.ended": (_tell_arrears,),
     "service.disconnected": (_tell_arrears,),
     "service.reconnected": (_tell_arrears,),
-    # reads, or prices of the hour, that changed after they were billed
+    # reads, or prices of the hour, that changed after they were billed, or that bills waited for
     "reads.corrected": (_of(billing.follow_reads),),
     "prices.corrected": (_of(billing.follow_prices),),
+    "prices.arrived": (_of(billing.bill_waiting),),
     "usage.unusual": (_of(unusual.tell_unusual),),
 }

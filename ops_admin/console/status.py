@@ -9,6 +9,7 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from billing import queries as bills
+from billing import waiting
 from core.conversations import models as talks
 from core.outbox import DeliveryRow, FactRow
 from metering import models as meters
@@ -45,6 +46,7 @@ class Status:
     messages: Mapping[str, int]
     handoffs: tuple[Any, ...]
     held: tuple[bills.Bill, ...]
+    waiting: int
     exceptions: tuple[meters.ReadExceptionRow, ...]
     counts: Any
 
@@ -66,7 +68,7 @@ def read(session: Session, *, now: datetime) -> Status:
         .where(talks.MessageRow.created_at > now - _HOUR)
         .group_by(talks.MessageRow.direction, talks.MessageRow.channel)
     )
-    waiting = session.execute(
+    handoffs = session.execute(
         select(talks.HandoffRow, talks.ConversationRow.channel)
         .join(talks.ConversationRow, talks.ConversationRow.id == talks.HandoffRow.conversation_id)
         .where(talks.HandoffRow.status != "CLOSED")
@@ -89,8 +91,9 @@ def read(session: Session, *, now: datetime) -> Status:
         dead_letters=_letters(session, "DEAD", now),
         facts=tuple(session.scalars(select(FactRow).order_by(FactRow.id.desc()).limit(_LIST))),
         messages={f"{channel} {direction.lower()}": count for direction, channel, count in said},
-        handoffs=tuple(waiting),
+        handoffs=tuple(handoffs),
         held=bills.list_held_bills(session, limit=_LIST),
+        waiting=waiting.count_waiting(session),
         exceptions=tuple(exceptions),
         counts=metering.meter_counts(session, now=now),
     )

@@ -9,7 +9,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from billing import validations
 from core import log, outbox, periods
 from core.hub import Hub
-from ops_admin.console import arrears, cash, entry, letters, reads, status
+from ops_admin.console import arrears, bill_runs, cash, entry, letters, reads, status
 
 logger = log.get(__name__)
 
@@ -101,6 +101,7 @@ def blueprint(hub: Hub, queue_ready: Probe) -> flask.Blueprint:
     reads.add(pages, hub, _when(hub))
     cash.add(pages, hub, _when(hub))
     letters.add(pages, hub, _when(hub))
+    bill_runs.add(pages, hub, _when(hub))
     return pages
 
 
