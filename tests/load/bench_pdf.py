@@ -41,7 +41,11 @@ def bills(count: int, seed: int = 7) -> list[documents.BillDocument]:
     for number, plan in enumerate(plans):
         business = plan["tariff"]["customer_kind"] == "BUSINESS"
         wh = random.integers(100, 60_000 if business else 2_500, size=(each, hours), dtype=np.int64)
-        rated = rating.rate(catalogue.plan_of(plan), rating.Usage(starts_at, 60, ZONE, wh), period=MONTH)
+        terms = catalogue.plan_of(plan)
+        by_hour = (
+            [rating.Prices(terms.index.code, starts_at, 60, random.integers(0, 90_000, hours))] if terms.index else []
+        )
+        rated = rating.rate(terms, rating.Usage(starts_at, 60, ZONE, wh), period=MONTH, prices=by_hour)
         out += [_bill(rated, n, plan["label"], business, number * each + n) for n in range(each)]
     return out[:count]
 
