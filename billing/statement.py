@@ -138,6 +138,7 @@ class _Desk:
             exit_fee=exit_fee,
             step_limit=self.limits.get(row.id),
             bank_details=settings.bank_details,
+            paper=settings.bill_paper,
             customer_email=self.emails.get(customer.id, ""),
             budget=self.budgets.get(row.id, (documents.ZERO, None))[0],
             budget_balance=self.budgets.get(row.id, (documents.ZERO, None))[1],

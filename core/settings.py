@@ -23,6 +23,7 @@ class Settings(BaseModel):
     locales: tuple[str, ...] = ("en", "es")
     postal_address: str = "1 Turbine Way, Brightwater, PA 19000"
     bank_details: str = ""  # where transfers go, as bills print it; empty: bills offer none
+    bill_paper: Literal["LETTER", "A4"] = "LETTER"
     log_level: str = "INFO"
 
     # where things are

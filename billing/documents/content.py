@@ -10,7 +10,7 @@ from billing.documents import words as wordings
 from billing.documents.facts import ZERO, BillDocument, Month, ShopSlip
 from core import wording
 
-TEMPLATE_VERSION = 2  # goes up whenever the same bill would be rendered in other bytes
+TEMPLATE_VERSION = 3  # goes up whenever the same bill would be rendered in other bytes
 
 Pair = tuple[str, str]
 
@@ -89,6 +89,7 @@ class Content:
 
     locale: str
     lang: str
+    paper: str
     title: str
     subject: str
     house: str
@@ -122,6 +123,7 @@ def content(d: BillDocument, locale: str) -> Content:
     return Content(
         locale=locale,
         lang={"en": "en-US", "es": "es-US"}[locale],
+        paper=d.paper,
         title=title,
         subject=say.span(d.starts_on, d.ends_on),
         house=d.house.name,

@@ -84,6 +84,7 @@ class BillDocument:
     step_limit: Decimal | None = None  # the top of the first step where the bill is of one whole month
     bank_details: str = ""
     customer_email: str = ""  # of businesses: where an electronic invoice goes
+    paper: str = "LETTER"  # or A4
 
     shop: ShopSlip | None = None  # None: the bill cannot be paid at a shop, or need not be
 

@@ -58,11 +58,15 @@ def test_a_scanner_reads_the_screen(number, amount, told):
     assert scanned(picture) == f"(415){GLN}(8020){reference}{told}"
 
 
+@pytest.mark.parametrize(("paper", "size"), [("LETTER", (612, 792)), ("A4", (595.3, 841.9))])
 @pytest.mark.parametrize("locale", ["en", "es"])
-def test_a_scanner_reads_the_paper(document, locale):  # noqa: F811
+def test_a_scanner_reads_the_paper_of_a_bill_at_home_on_one_page(document, locale, paper, size):  # noqa: F811
     slip = documents.ShopSlip("QuickCash shops", GLN, shop_references.make("BILL", 42), document.due)
-    pdf = documents.bill_pdf(replace(document, shop=slip), locale)
+    sales_tax = replace(document.lines[-1], args={"tax": "SALES"})
+    document = replace(document, shop=slip, paper=paper, lines=(*document.lines, sales_tax))
+    pdf = documents.bill_pdf(document, locale)
     reader, text = read(pdf)
+    assert [(float(p.mediabox.width), float(p.mediabox.height)) for p in reader.pages] == [size]
     assert shop_references.spoken(slip.reference) in text and "QuickCash shops" in text
     assert scanned(_bars_of(reader)) == f"(415){GLN}(8020){slip.reference}(3902){int(document.due * 100):010d}"
     html = documents.bill_html(replace(document, shop=slip), locale).decode()
