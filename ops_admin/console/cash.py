@@ -114,7 +114,7 @@ def _page(
         house=hub.settings.utility_name,
         now=now,
         when=when,
-        cents=money.from_cents,
+        cents=lambda cents: f"{money.from_cents(cents):,}",
         wrong=wrong,
         done=_DONE.get(flask.request.args.get("done", "")),
         answered=bool(found),

@@ -67,7 +67,7 @@ def blueprint(hub: Hub, queue_ready: Probe) -> flask.Blueprint:
     @pages.get("/ops/")
     def console() -> flask.typing.ResponseReturnValue:
         now = hub.now()
-        asked = flask.request.args.get("account", "")[:20]
+        asked, tried = flask.request.args.get("account", "")[:20], flask.request.args.get("tried", type=int)
         behind: tuple[arrears.Behind, ...] = ()
         one = None
         try:
@@ -83,7 +83,7 @@ def blueprint(hub: Hub, queue_ready: Probe) -> flask.Blueprint:
         page = flask.render_template(
             "console/console.html", status=found, health=health, now=now, form=form, when=_when(hub),
             why=validations.sentence,
-            house=hub.settings.utility_name, tried=flask.request.args.get("tried", type=int),
+            house=hub.settings.utility_name, done=None if tried is None else f"{tried} owed again.",
             behind=behind, asked=asked, one=one,
         )  # fmt: skip
         return page, 200 if found else 503

@@ -66,7 +66,9 @@ def test_every_page_fits_and_keeps_nobody_out(tab: Tab, stack: RunningStack, coo
     assert barriers(page) == []
 
 
-@pytest.mark.parametrize("path", ["/portal/sign-in", "/portal/outages", "/chat/", "/ops/"])
+@pytest.mark.parametrize(
+    "path", ["/portal/sign-in", "/portal/outages", "/chat/", "/ops/", "/ops/runs", "/ops/money", "/ops/letters"]
+)
 def test_pages_without_a_session(tab: Tab, stack: RunningStack, path: str) -> None:
     page = tab(PHONE)
     page.goto(stack.web + path)

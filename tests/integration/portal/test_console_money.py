@@ -138,8 +138,8 @@ def test_payments_at_shops_that_wait_or_differ_are_shown_in_words(hub: FakeHub, 
 def test_the_trial_balance_balances_and_months_close_in_order(hub: FakeHub, client: FlaskClient) -> None:
     enter(hub, client, "ana")
     page = client.get("/ops/money").text
-    rows = re.findall(r'<th scope="row">\w+</th>((?:<td class="num">[-\d.]+</td>){4})', page)
-    sums = [[Decimal(x) for x in re.findall(r">([-\d.]+)<", row)] for row in rows]
+    rows = re.findall(r'<th scope="row">\w+</th>((?:<td class="num">[-\d.,]+</td>){4})', page)
+    sums = [[Decimal(x.replace(",", "")) for x in re.findall(r">([-\d.,]+)<", row)] for row in rows]
     assert rows and sum(row[0] for row in sums) == 0
     assert sum(row[1] for row in sums) == sum(row[2] for row in sums) > 0
     late = post(hub, client, "close", month=f"{hub.now():%Y-%m}")
