@@ -208,6 +208,8 @@ def _year_to_date(session: Session, agreement_ids: Ints, days: periods.Days) -> 
                 bill.starts_on >= date(days.starts_on.year, 1, 1), bill.starts_on < days.starts_on,
             )
             .group_by(bill.agreement_id)
-        ).tuples()
+        )
+        .tuples()
+        .all()
     )  # fmt: skip
     return np.array([int(sums.get(agreement_id, 0)) for agreement_id in agreement_ids.tolist()], dtype=np.int64)

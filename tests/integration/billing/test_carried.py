@@ -5,11 +5,12 @@ from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 
+import numpy as np
 import pytest
 from sqlalchemy import exc, select, text
 from sqlalchemy.orm import Session
 
-from billing import corrections, issuing, models, queries, runs
+from billing import carried, corrections, issuing, models, queries, runs
 from core import periods
 from core.accounts import operations as accounts
 from core.hub import Hub
@@ -142,3 +143,14 @@ def test_a_home_without_export_pays_no_attention(hub: Hub, session: Session, mak
     make_house(tariff="RES-FLAT", starts_on=FIRST)
     year(hub, date(2025, 12, 1))
     assert session.execute(text("SELECT count(*) FROM bill_carried")).scalar() == 0
+
+
+def test_the_bills_of_a_year_count_toward_its_minimum(hub: Hub, session: Session, solar: House) -> None:
+    year(hub, date(2026, 4, 1))
+    session.execute(text("SET CONSTRAINTS ALL IMMEDIATE"))
+    session.execute(text("ALTER TABLE bill_carried DISABLE TRIGGER USER"))
+    session.execute(text("UPDATE bill_carried SET minimum_cents = 700"))
+    ids = np.array([solar.agreement_id])
+    for month, cents in ((1, 0), (2, 700), (4, 2100)):
+        days = periods.Days(date(2026, month, 1), date(2026, month + 1, 1))
+        assert carried._year_to_date(session, ids, days).tolist() == [cents]
