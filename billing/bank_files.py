@@ -1,12 +1,10 @@
 """A bank's list of credits: camt.053, or CSV of entry_id, booked_on, amount, currency, payer, remittance. Pure."""
 
-import csv
-import io
 from datetime import date
 
-from billing import camt
+from billing import camt, csv_files
 from billing.bank_entries import Entry, checked
-from core import errors, money
+from core import money
 
 COLUMNS = ("entry_id", "booked_on", "amount", "currency", "payer", "remittance")
 
@@ -19,20 +17,10 @@ def parse(body: bytes) -> tuple[Entry, ...]:
 
 def parse_csv(body: bytes) -> tuple[Entry, ...]:
     """This will read CSV whole, or raise Invalid bank_file.* with the line that is wrong."""
-    try:
-        rows = csv.DictReader(io.StringIO(body.decode("utf-8-sig")), strict=True)
-        if tuple(rows.fieldnames or ()) != COLUMNS:
-            raise errors.Invalid("bank_file.columns", wanted=list(COLUMNS))
-        found = tuple(_entry(row, number) for number, row in enumerate(rows, 2))
-    except (UnicodeDecodeError, csv.Error) as wrong:
-        raise errors.Invalid("bank_file.unreadable") from wrong
-    return checked(found)
+    return checked(tuple(entry for _, entry in csv_files.parse(body, columns=COLUMNS, kind="bank_file", of=_entry)))
 
 
-def _entry(row: dict[str, str], line: int) -> Entry:
-    try:
-        amount, day, currency = money.parse(row["amount"]), date.fromisoformat(row["booked_on"]), row["currency"]
-        payer, remittance = row["payer"].strip(), row["remittance"].strip()
-        return Entry(row["entry_id"], day, amount, currency.strip().upper(), payer, remittance)
-    except (AttributeError, TypeError, ValueError) as wrong:
-        raise errors.Invalid("bank_file.line", line=line) from wrong
+def _entry(row: dict[str, str]) -> Entry:
+    amount, day, currency = money.parse(row["amount"]), date.fromisoformat(row["booked_on"]), row["currency"]
+    payer, remittance = row["payer"].strip(), row["remittance"].strip()
+    return Entry(row["entry_id"], day, amount, currency.strip().upper(), payer, remittance)

@@ -1,12 +1,11 @@
 """The settlement file of a cash partner: CSV, a line for each payment that its shops took in a day. Pure."""
 
-import csv
-import io
 import re
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 
+from billing import csv_files
 from core import errors, money
 
 COLUMNS = ("transaction_id", "reference", "amount", "currency", "paid_at", "shop")
@@ -39,27 +38,15 @@ def parse(body: bytes) -> tuple[ShopPayment, ...]:
     A line that stands there twice counts once; two that bear one name and differ are wrong.
     """
     found: dict[str, ShopPayment] = {}
-    try:
-        rows = csv.DictReader(io.StringIO(body.decode("utf-8-sig")), strict=True)
-        if tuple(rows.fieldnames or ()) != COLUMNS:
-            raise errors.Invalid("shop_file.columns", wanted=list(COLUMNS))
-        for row in rows:
-            told = _payment(row, rows.line_num)
-            if found.setdefault(told.transaction_id, told) != told:
-                raise errors.Invalid("shop_file.line", line=rows.line_num)
-    except (UnicodeDecodeError, csv.Error) as wrong:
-        raise errors.Invalid("shop_file.unreadable") from wrong
+    for line, told in csv_files.parse(body, columns=COLUMNS, kind="shop_file", of=_payment):
+        if found.setdefault(told.transaction_id, told) != told:
+            raise errors.Invalid("shop_file.line", line=line)
     return tuple(found.values())
 
 
-def _payment(row: dict[str, str], line: int) -> ShopPayment:
-    try:
-        if None in row or None in row.values():
-            raise ValueError("too many or too few columns")
-        return ShopPayment(
-            transaction_id=row["transaction_id"].strip(), reference=row["reference"].strip(),
-            amount=money.parse(row["amount"]), currency=row["currency"].strip().upper(),
-            paid_at=datetime.fromisoformat(row["paid_at"]), shop=row["shop"].strip(),
-        )  # fmt: skip
-    except (ArithmeticError, ValueError) as wrong:
-        raise errors.Invalid("shop_file.line", line=line) from wrong
+def _payment(row: dict[str, str]) -> ShopPayment:
+    return ShopPayment(
+        transaction_id=row["transaction_id"].strip(), reference=row["reference"].strip(),
+        amount=money.parse(row["amount"]), currency=row["currency"].strip().upper(),
+        paid_at=datetime.fromisoformat(row["paid_at"]), shop=row["shop"].strip(),
+    )  # fmt: skip

@@ -43,10 +43,11 @@ def test_a_file_is_paid_in_by_reference_once_and_the_rest_waits(session, house):
     "line",
     [
         "e1,2026-11-03,-1.00,USD,O,x", "e1,2026-11-33,1.00,USD,O,x", "e1,2026-11-03,1.001,USD,O,x", "e1,2026",
-        f"e1,2026-11-03,{'9' * 40}.00,USD,O,x",
+        f"e1,2026-11-03,{'9' * 40}.00,USD,O,x", "e1,2026-11-03,1.00,USD,O,x,more",
     ],
 )  # fmt: skip
 def test_a_file_with_a_wrong_line_is_no_file(session, line):
-    with pytest.raises(errors.Invalid, match=r"bank_file\.line"):
-        bank_files.parse_csv((HEAD + "e0,2026-11-03,1.00,USD,O,x\n" + line + "\n").encode())
+    with pytest.raises(errors.Invalid, match=r"bank_file\.line") as wrong:
+        bank_files.parse_csv((HEAD + "e0,2026-11-03,1.00,USD,O,x\n\n" + line + "\n").encode())
+    assert wrong.value.data["line"] == 4  # as an editor counts them
     assert session.query(models.PaymentRow).count() == 0
