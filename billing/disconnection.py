@@ -4,7 +4,7 @@ There is one evaluator, `core.compliance`; here stand the facts it is asked with
 that carries the decision it stood on. Who ordered one may not carry it out, and it is asked again when it is.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from decimal import Decimal
@@ -284,20 +284,30 @@ class Late:
 
 def overdue_of(session: Session, *, account_id: int, today: date) -> Late:
     """This will give what an account is behind with."""
-    items = [
-        item
-        for item in settling.open_items(session, account_ids=[account_id]).get(account_id, [])
-        if item.due_on < today and not item.disputed
-    ]
+    return list_overdue(session, account_ids=[account_id], today=today)[account_id]
+
+
+def list_overdue(session: Session, *, account_ids: Sequence[int], today: date) -> dict[int, Late]:
+    """This will give what accounts are behind with, each; as many questions for many as for one."""
     payment = models.PaymentRow
-    coming = session.scalar(
-        select(func.coalesce(func.sum(payment.amount_cents), 0)).where(
-            payment.account_id == account_id, payment.status == "PROCESSING"
+    found = settling.open_items(session, account_ids=account_ids)
+    owed_cents = ledger.balances_cents(session, account_ids=account_ids)
+    coming: dict[int, Any] = dict(
+        session.execute(
+            select(payment.account_id, func.sum(payment.amount_cents))
+            .where(payment.account_id.in_(account_ids), payment.status == "PROCESSING")
+            .group_by(payment.account_id)
         )
+        .tuples()
+        .all()
     )
-    late = min(sum(item.open_cents for item in items), ledger.balance_cents(session, account_id=account_id))
-    cents = max(0, late - int(coming or 0))
-    return Late(cents, min((item.due_on for item in items), default=None) if cents else None)
+    out = {}
+    for account_id in account_ids:
+        items = [i for i in found.get(account_id, ()) if i.due_on < today and not i.disputed]
+        late = min(sum(item.open_cents for item in items), owed_cents[account_id])
+        cents = max(0, late - int(coming.get(account_id, 0)))
+        out[account_id] = Late(cents, min((item.due_on for item in items), default=None) if cents else None)
+    return out
 
 
 def _reconnect(

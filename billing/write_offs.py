@@ -1,12 +1,13 @@
 """Debts that will hardly be paid: accounts that are closed and were dunned for long. A person gives them up."""
 
-from datetime import datetime, timedelta
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from billing import credits, disconnection, dunning, models, once, owed, views
+from billing import credits, disconnection, dunning, models, once, views
 from core import errors, money
 from core.accounts import queries as accounts
 
@@ -32,8 +33,7 @@ def list_proposals(
         last = cases[-1].id
         known = accounts.list_accounts_of(session, account_ids=[row.account_id for row in cases])
         gone = {account.id: account for account in known if account.status == "CLOSED"}
-        behind = [_behind(session, gone[row.account_id], now) for row in cases if row.account_id in gone]
-        found += [each for each in behind if each is not None]
+        found += _behind(session, [gone[row.account_id] for row in cases if row.account_id in gone], now)
     return tuple(found[:limit])
 
 
@@ -48,15 +48,21 @@ def give_up(session: Session, *, account_id: int, reason: str, actor: str, after
     case = dunning.open_case(session, account_id)
     account = accounts.get_account(session, account_id=account_id)
     long_ago = case is not None and case.opened_at <= now - timedelta(days=after_days)
-    if case is None or not long_ago or account.status != "CLOSED" or _behind(session, account, now) is None:
+    if case is None or not long_ago or account.status != "CLOSED" or not _behind(session, [account], now):
         raise errors.Refused("write_off.not_due")
     key = f"write-off:case:{case.id}"
     return credits.write_off(session, account_id=account_id, reason=reason.strip(), actor=actor, key=key, now=now)
 
 
-def _behind(session: Session, account: accounts.Account, now: datetime) -> views.Uncollected | None:
-    today = owed.civil_today(session, account_id=account.id, now=now)
-    late = disconnection.overdue_of(session, account_id=account.id, today=today)
-    if late.since is None or account.closed_on is None:
-        return None
-    return views.Uncollected(account.id, account.number, money.from_cents(late.cents), late.since, account.closed_on)
+def _behind(session: Session, gone: Sequence[accounts.Account], now: datetime) -> list[views.Uncollected]:
+    """Those of closed accounts that are behind. They take no service, so their day is UTC's."""
+    late = disconnection.list_overdue(
+        session, account_ids=[account.id for account in gone], today=now.astimezone(UTC).date()
+    )
+    return [
+        views.Uncollected(
+            account.id, account.number, money.from_cents(late[account.id].cents), since, account.closed_on
+        )
+        for account in gone
+        if (since := late[account.id].since) is not None and account.closed_on is not None
+    ]

@@ -6,8 +6,10 @@ from decimal import Decimal
 
 import flask
 import pytest
+from sqlalchemy import event
 
 from billing import dunning, write_offs
+from billing import operations as billing
 from core import errors
 from core.accounts import operations as keeping
 from core.conversations import operations as conversing
@@ -92,3 +94,19 @@ def test_a_person_gives_it_up_in_the_console(hub, session, house):  # noqa: F811
     assert "No debt is old enough." in client.get("/ops/money?done=given-up").text
     assert post(str(house.account_id)).status_code == 422
     assert owes(session, house, hub.now()) == D("0.00")
+
+
+def test_many_are_proposed_with_as_many_questions_as_one(hub, session, connection, make_house):
+    houses = [make_house() for _ in range(5)]
+    report = billing.run_bills(hub, period_end_on=date(2026, 11, 1), now=AT)
+    billing.issue_bills(hub, run_id=report.run_id, now=AT)
+    for house in houses:  # noqa: F402
+        move_out(session, house)
+    asked, counts = [], []
+    event.listen(connection, "before_cursor_execute", lambda _c, _cursor, statement, *_: asked.append(statement))
+    for number, house in enumerate(houses, 1):
+        fall_behind(hub, session, house, LONG)
+        asked.clear()
+        assert len(proposed(hub, session)) == number
+        counts.append(len([each for each in asked if not each.startswith(("SAVEPOINT", "RELEASE"))]))
+    assert len(set(counts)) == 1, counts
