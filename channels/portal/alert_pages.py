@@ -59,8 +59,8 @@ def add(pages: flask.Blueprint, hub: Hub) -> None:
                 account_id=visitor.account.id,
                 wanted=form.getlist("wanted"),
                 channel=form.get("channel") or None,
-                quiet_from=_hour(form.get("quiet_from")),
-                quiet_to=_hour(form.get("quiet_to")),
+                quiet_from=edge.whole(form.get("quiet_from"), wrong="alert.quiet"),
+                quiet_to=edge.whole(form.get("quiet_to"), wrong="alert.quiet"),
                 now=now,
             )
             bill_alerts.set_bill_alert(
@@ -72,10 +72,9 @@ def add(pages: flask.Blueprint, hub: Hub) -> None:
         elif act == "feedback":
             if visitor.point is None:
                 raise errors.NotFound("alert.none")
-            number = form.get("alert", "")
             metering_work.give_feedback(
                 session,
-                usage_alert_id=int(number) if number.isascii() and number.isdigit() and len(number) < 18 else 0,
+                usage_alert_id=edge.whole(form.get("alert"), wrong="alert.none"),
                 service_point_id=visitor.point.id,
                 ours=form.get("word") == "OURS",
                 now=now,
@@ -83,7 +82,3 @@ def add(pages: flask.Blueprint, hub: Hub) -> None:
         else:
             raise errors.Invalid("form.choice")
         return flask.redirect(flask.url_for("portal.alerts", saved="yes"))
-
-
-def _hour(text: str | None) -> int:
-    return int(text) if text and text.isascii() and text.isdigit() and len(text) < 3 else -1

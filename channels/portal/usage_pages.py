@@ -8,6 +8,7 @@ import flask
 from sqlalchemy.orm import Session
 
 from billing import queries as bills
+from channels import edge
 from channels.portal import charts, figures, hour_view, usage_live, usage_views
 from channels.portal.visitor import Visitor, find, locale, signed_in, speaker, writer
 from channels.web_chat import wakeups
@@ -133,13 +134,11 @@ def add(pages: flask.Blueprint, hub: Hub, wakes: wakeups.Wakeups | None = None) 
     def describe(session: Session, visitor: Visitor) -> flask.typing.ResponseReturnValue:
         form = flask.request.form
         floor = form.get("floor", "").strip().replace(",", "")
-        if floor and not (floor.isascii() and floor.isdigit() and len(floor) <= 6):
-            raise errors.Invalid("home.description")
         homes.describe_home(
             session,
             premise_id=_point(visitor).premise_id,
             dwelling=form.get("dwelling") or None,
-            floor_sqft=int(floor) if floor else None,
+            floor_sqft=edge.whole(floor, wrong="home.description") if floor else None,
             heating=form.get("heating") or None,
         )
         return flask.redirect(flask.url_for("portal.usage", done="home_described"))
@@ -147,13 +146,11 @@ def add(pages: flask.Blueprint, hub: Hub, wakes: wakeups.Wakeups | None = None) 
     @pages.post("/portal/usage/reading")
     @signed_in(hub)
     def submit(session: Session, visitor: Visitor) -> flask.typing.ResponseReturnValue:
-        value = flask.request.form.get("value", "").strip().replace(",", "")
-        if not value.isascii() or not value.isdigit() or len(value) > 9:
-            raise errors.Invalid("reading.digits")
+        value = edge.whole(flask.request.form.get("value", "").strip().replace(",", ""), wrong="reading.digits")
         done = readings.submit_reading(
             session,
             service_point_id=_point(visitor).id,
-            value=int(value),
+            value=value,
             source="PORTAL",
             key=f"portal:{visitor.account.id}:{visitor.today}:{value}",
             now=hub.now(),

@@ -195,10 +195,7 @@ def _numbers(session: Session, account_ids: set[int]) -> dict[int, str]:
 
 
 def _number(name: str) -> int:
-    text = flask.request.form.get(name, "").strip()
-    if not (text.isascii() and text.isdigit() and len(text) < 18):
-        raise errors.NotFound(f"{name}.unknown")
-    return int(text)
+    return edge.whole(flask.request.form.get(name, "").strip(), wrong=f"{name}.unknown")
 
 
 def _amount(text: str) -> Decimal | None:

@@ -1,6 +1,5 @@
 """The console's pages for reads that want a look, and for corrections that reads suggest."""
 
-import re
 from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
@@ -10,6 +9,7 @@ from sqlalchemy.orm import Session
 
 from billing import operations as billing
 from billing import queries as bills
+from channels import edge
 from core import errors, money
 from core.hub import Hub
 from metering import deciding, worklist
@@ -17,7 +17,6 @@ from metering.validation import sentences
 from ops_admin import refusals
 from ops_admin.console import day_chart, entry
 
-_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9 ._@-]{0,39}")
 _SHOWN = 25
 _Page = flask.typing.ResponseReturnValue
 
@@ -27,9 +26,10 @@ def add(pages: flask.Blueprint, hub: Hub, when: Callable[[Any], str]) -> None:
 
     def shown(template: str, code: int = 200, **said: Any) -> _Page:
         form = entry.form(hub.settings, now=hub.now())
+        name = entry.name_of(flask.request.cookies.get(entry.NAME, ""), hub.settings)
         return flask.render_template(
             f"console/{template}.html", house=hub.settings.utility_name, now=hub.now(), when=when, form=form,
-            words=sentences, done=flask.request.args.get("done", "")[:120], **said,
+            words=sentences, name=name, done=flask.request.args.get("done", "")[:120], **said,
         ), code  # fmt: skip
 
     def unknown() -> _Page:
@@ -37,14 +37,18 @@ def add(pages: flask.Blueprint, hub: Hub, when: Callable[[Any], str]) -> None:
 
     def decided(act: Callable[[Session, str, str], str], back: str) -> _Page:
         """One change, told on the page it came from; what is refused is said in plain words and changes nothing."""
-        if not entry.is_form(hub.settings, flask.request.form.get("form", ""), now=hub.now()):
+        why = flask.request.form.get("why", "").strip()[:400]
+        try:
+            actor = entry.actor(hub.settings, form=flask.request.form, cookies=flask.request.cookies, now=hub.now())
+        except errors.Refused:
             return flask.render_template("console/closed.html"), 403
-        who, why = flask.request.form.get("who", "").strip(), flask.request.form.get("why", "").strip()[:400]
-        if not _NAME.fullmatch(who) or not why:
+        except errors.Invalid:
+            why = ""
+        if not why:
             return shown("sorry", 422, sorry=sentences.REFUSALS["read_exception.reason"], back=back)
         try:
             with hub.transaction() as session:
-                done = act(session, f"staff:{who.lower()}", why)
+                done = act(session, actor, why)
         except errors.NotFound:
             return unknown()
         except errors.WattlineError as refused:
@@ -148,12 +152,12 @@ def _span(session: Session, exception_id: int, hub: Hub) -> tuple[Any, Any]:
     day = worklist.show_day(session, entry=one, now=hub.now())
     if day is None:
         raise errors.Refused("read_exception.no_day")
-    first, last = (flask.request.form.get(name, "") for name in ("first", "last"))
-    if not (first.isascii() and first.isdigit() and last.isascii() and last.isdigit()):
+    first, last = (
+        edge.whole(flask.request.form.get(name), wrong="read_exception.span") for name in ("first", "last")
+    )  # fmt: skip
+    if not first <= last < len(day.wh):
         raise errors.Invalid("read_exception.span")
-    if not 0 <= int(first[:4]) <= int(last[:4]) < len(day.wh):
-        raise errors.Invalid("read_exception.span")
-    return day.at(int(first)), day.at(int(last) + 1)
+    return day.at(first), day.at(last + 1)
 
 
 def _wh(text: str) -> int:

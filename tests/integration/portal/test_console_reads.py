@@ -62,7 +62,7 @@ def test_it_is_closed_like_the_rest(hub: FakeHub) -> None:
     for path in ("/ops/reads", "/ops/reads/1", "/ops/corrections"):
         assert stranger.get(path).status_code == 403
     for path in ("/ops/reads/accept", "/ops/reads/1/accept", "/ops/corrections/1/accept"):
-        assert stranger.post(path, data={"who": "x", "why": "y"}).status_code == 403
+        assert stranger.post(path, data={"by": "x", "why": "y"}).status_code == 403
 
 
 def test_a_finding_is_seen_edited_and_undone(
@@ -75,14 +75,14 @@ def test_a_finding_is_seen_edited_and_undone(
     assert '<svg class="day"' in page and "240.000" in page and "what came was too high" in page
     assert page.count("<label") == page.count(" for=") and "style=" not in page
     form = form_of(page)
-    edit = {"form": form, "first": "1", "last": "1", "kwh": "0.8", "how": "each", "who": "Ana", "why": "display"}
-    for wrong in ({"form": "1.x"}, {"why": " "}, {"who": "<x>"}, {"kwh": "nan"}, {"first": "5"}, {"kwh": "-3"}):
+    edit = {"form": form, "first": "1", "last": "1", "kwh": "0.8", "how": "each", "by": "Ana", "why": "display"}
+    for wrong in ({"form": "1.x"}, {"why": " "}, {"by": " "}, {"kwh": "nan"}, {"first": "5"}, {"kwh": "-3"}):
         assert client.post(f"{one}/edit", data=edit | wrong).status_code in (403, 422)
     assert client.post(f"{one}/edit", data=edit).status_code == 302
     page = client.get(one, query_string={"done": "1 intervals written."}).text
     assert "Edited by staff:ana" in page and 'role="status"' in page and "0.800" in page
-    assert client.post(f"{one}/accept", data={"form": form, "who": "Bo", "why": "x"}).status_code == 409
-    assert client.post(f"{one}/undo", data={"form": form, "who": "Bo", "why": "wrong meter"}).status_code == 302
+    assert client.post(f"{one}/accept", data={"form": form, "by": "Bo", "why": "x"}).status_code == 409
+    assert client.post(f"{one}/undo", data={"form": form, "by": "Bo", "why": "wrong meter"}).status_code == 302
     session.expire_all()
     assert worklist.get_exception(session, exception_id=finding.id).resolved_at is None
     assert client.post(f"{one}/estimate", data=edit).status_code == 302
@@ -104,9 +104,7 @@ def test_many_are_accepted_at_once_but_what_cannot_be_is_decided_one_by_one(
     ids = [str(e.id) for e in worklist.list_exceptions(session, filters=own)]
     assert len(ids) == 2
     form = form_of(client.get("/ops/reads").text)
-    answer = client.post(
-        "/ops/reads/accept", data={"form": form, "id": [*ids, "x", "'"], "who": "Ana", "why": "a test"}
-    )
+    answer = client.post("/ops/reads/accept", data={"form": form, "id": [*ids, "x", "'"], "by": "Ana", "why": "a test"})
     assert answer.status_code == 302 and f"{len(ids) - 1}+accepted" in answer.headers["Location"]
     session.expire_all()
     assert [e.id for e in worklist.list_exceptions(session, filters=own)] == [finding.id]
