@@ -14,7 +14,7 @@ from typing import Any
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
-from billing import bulk, chunks, corrections, cycles, issuing, models, prices, tariffs
+from billing import chunks, corrections, cycles, issuing, models, prices, tariffs
 from billing.parked import TOO_OLD, WAITS
 from core import errors, log, periods
 from core.accounts import cohorts
@@ -99,14 +99,12 @@ def list_waiting(session: Session) -> tuple[Waiting, ...]:
     """This will list who was parked in runs and has no bill, by period and what is waited for; the newest first."""
     out = []
     for row in session.execute(_LISTED):
-        alike = cohorts.list_alike(session, period=cycles.reach(row.period_end_on), agreement_ids=row.ids)
-        owners = _owners(alike)
-        lacks = _lacks(session, alike, row.period_end_on) if row.code == "NO_PRICES" else ()
-        some = sorted(owners.items())[:_SHOWN]
+        cohort = cohorts.list_alike(session, period=cycles.reach(row.period_end_on), agreement_ids=row.ids)
+        lacks = _lacks(session, cohort, row.period_end_on) if row.code == "NO_PRICES" else ()
         out.append(
             Waiting(
                 row.id, row.period_end_on, row.code, len(row.ids), row.started_at, tuple(row.ids),
-                tuple(account_id for _, account_id in some), lacks,
+                tuple(cohort.account_ids[:_SHOWN].tolist()), lacks,
             )
         )  # fmt: skip
     return tuple(out)
@@ -145,34 +143,24 @@ def _bill(session: Session, run_id: int, chunk_id: int, codes: Collection[str], 
 
 def _too_old(session: Session, agreement_ids: Sequence[int], period_end_on: date, today: date) -> set[int]:
     """Those whose period began further back than their jurisdiction lets one bill."""
-    alike = cohorts.list_alike(session, period=cycles.reach(period_end_on), agreement_ids=agreement_ids)
+    cohort = cohorts.list_alike(session, period=cycles.reach(period_end_on), agreement_ids=agreement_ids)
     out: set[int] = set()
-    for each in alike:
+    for number, each in enumerate(cohort.alike):
         span = cycles.period_of(each, period_end_on)
         if span and not corrections.back_billing(each.jurisdiction, span.starts_on, today).allowed:
-            out.update(bulk.ints(each.ids).tolist())
+            out.update(cohort.ids[cohort.of == number].tolist())
     return out
 
 
-def _owners(alike: Sequence[cohorts.Alike]) -> Mapping[int, int]:
-    return {
-        agreement_id: account_id
-        for each in alike
-        for agreement_id, account_id in zip(
-            bulk.ints(each.ids).tolist(), bulk.ints(each.account_ids).tolist(), strict=True
-        )
-    }
-
-
-def _lacks(session: Session, alike: Sequence[cohorts.Alike], period_end_on: date) -> tuple[tuple[str, datetime], ...]:
+def _lacks(session: Session, cohort: cohorts.Cohort, period_end_on: date) -> tuple[tuple[str, datetime], ...]:
     """The series, and the first instant of each that has no price."""
     book, out = prices.Book(session), dict[str, datetime]()
-    for each in alike:
+    for number, each in enumerate(cohort.alike):
         span = cycles.period_of(each, period_end_on)
         if span is None:
             continue
-        ids = bulk.ints(each.ids).tolist()
-        for terms, _ in tariffs.list_terms_alike(session, agreement_ids=ids, days=span):
+        terms_held, _ = tariffs.list_terms_alike(session, agreement_ids=cohort.ids[cohort.of == number], days=span)
+        for terms in terms_held:
             lacking = _lacking(book, tariffs.segments(terms, span), each.timezone)
             if lacking:
                 code, first = lacking["index"], datetime.fromisoformat(lacking["first"])
