@@ -101,7 +101,8 @@ DECLARE
 BEGIN
   SELECT b.number INTO wrong FROM added b LEFT JOIN bill_form f ON f.id = b.form_id
    WHERE f.id IS NULL OR cardinality(b.amounts) <> cardinality(f.components)
-      OR b.wh * 1000 IS DISTINCT FROM billing_sum(b.quantities[f.energy_at : f.energy_at + f.energy_lines - 1])
+      OR b.wh * 1000 IS DISTINCT FROM CASE WHEN f.energy_lines = 1 THEN b.quantities[f.energy_at]
+           ELSE billing_sum(b.quantities[f.energy_at : f.energy_at + f.energy_lines - 1]) END
          - CASE WHEN f.credits_kwh THEN (
              SELECT sum(x.quantity) FROM unnest(b.quantities, f.codes) AS x (quantity, code)
               WHERE x.code LIKE 'credit.kwh%') ELSE 0 END
