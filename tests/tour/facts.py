@@ -1,7 +1,8 @@
 """What is true of an account, read from the hub's tables with plain SQL and worked out the long way.
 
-Nothing here goes through the hub's own queries. Reads are decoded from their bytes; prices come from the published
-document and the oracle of the engine's tests: one interval at a time, in fractions.
+Nothing here goes through the hub's own queries, but the guess of what will be used. Reads are decoded from their
+bytes; prices come from the published document and the oracle of the engine's tests: one interval at a time, in
+fractions.
 """
 
 import dataclasses
@@ -14,7 +15,9 @@ from functools import cached_property
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from billing import catalogue
+from sqlalchemy.orm import Session
+
+from billing import catalogue, pricing, running, runs
 from tests.stack.running import RunningStack
 from tests.unit.rating.oracle import Oracle
 
@@ -162,6 +165,14 @@ class Books:
     def by_day(self, first: date, until: date) -> dict[date, int]:
         return {d: sum(self.wh(d, d + timedelta(days=1))) for d in span(first, until)}
 
+    def expected(self) -> list[int]:
+        """Wh of every hour of the running bill period, as the hub guesses it: of a guess there is no second way."""
+        with Session(self.stack.engine) as session:
+            place = pricing.place_of(session, account_id=self.account, now=self.value("SELECT now()"))
+            found = running.expected_use(session, place, runs.open_period(place.agreement, place.today))
+        assert found is not None, "nothing is expected of a home that has reads"
+        return [int(wh) for wh in found[1].wh[running.LIKELY]]
+
     # --- prices ---------------------------------------------------------------------------------------------------
 
     def document(self, tariff: str | None = None) -> dict[str, Any]:
@@ -185,14 +196,18 @@ class Books:
             )
         )
 
-    def price(self, first: date, until: date, wh: Sequence[int], document: Mapping[str, Any]) -> dict[str, int]:
-        """Cents by component, and `total`, of use over civil days on a document, by the long way."""
+    def price(
+        self, first: date, until: date, wh: Sequence[int], document: Mapping[str, Any], whole: int | None = None
+    ) -> dict[str, int]:
+        """Cents by component, and `total`, of use over civil days (of a bill period of `whole` days, where they are a
+        part of one) on a document, by the long way.
+        """
         plan = catalogue.plan_of(document)
         taxes = tuple(tax for tax in plan.taxes if not self._spared(document, tax.code))
         days = tuple(holiday for year in range(first.year, until.year + 1) for holiday in holidays(document, year))
         plan = dataclasses.replace(plan, taxes=taxes, holidays=dataclasses.replace(plan.holidays, names=(), dates=days))
         micros = () if plan.index is None else self._prices(plan.index.code, first, until)
-        return Oracle(plan, first, until, self.zone, 60, micros=micros).bill(list(wh))
+        return Oracle(plan, first, until, self.zone, 60, micros=micros, whole=whole).bill(list(wh))
 
     def _prices(self, code: str, first: date, until: date) -> list[int]:
         """Millionths a kWh of each hour, from the rows as they stand."""

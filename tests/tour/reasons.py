@@ -101,6 +101,22 @@ def plans_on_sale(books: Books) -> dict[str, Year]:
     return {row.code: year_on(books, row.code) for row in found}
 
 
+def split_today(books: Books, code: str, until: date) -> dict[str, Decimal]:
+    """This will price the running bill period, which ends on a day, on its own plan (`unchanged`) and on another from
+    today on (`likely`): days and money. The expected use is the hub's guess.
+    """
+    first, today, wh = months_before(until, 1), books.today, books.expected()
+    old, new = books.document(), books.document(code)
+    at, whole = len(books.hours(first, today)), (until - first).days
+    parts = [books.price(first, today, wh[:at], old, whole), books.price(today, until, wh[at:], new, whole)]
+    assert not any(part.get("minimum") for part in parts), "a minimum is the whole bill's: the tour does not price it"
+    unchanged = books.price(first, until, wh, old)
+    return {
+        "days before": Decimal((today - first).days), "days after": Decimal((until - today).days),
+        "likely": Decimal(sum(part["total"] for part in parts)) / 100, "unchanged": Decimal(unchanged["total"]) / 100,
+    }  # fmt: skip
+
+
 def best_tip(books: Books) -> dict[str, Decimal]:
     """This will find the tip that saves most: what is said of the use, and the `saving` of a year."""
     return max(_tips(books), key=lambda tip: tip["saving"])

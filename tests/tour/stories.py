@@ -329,10 +329,19 @@ def sam(scene: Scene) -> None:
         f.count(sum((b - a).days for a, b in reasons.months_of_year(books)), "days of use"),
     )
     tariff = books.one("SELECT * FROM tariff WHERE code = :c", c=best.code)
+    cycle = _next_cycle(books)
+    days = [f.day(cycle, "the next bill"), f.day(months_before(cycle, -1), "the bill after it")]
+    asked = chat.choose(_plan_name(best.code))
+    if months_before(cycle, 1) < books.today:  # today splits the bill that is running
+        split = reasons.split_today(books, best.code, cycle)
+        days += [f.count(split[of], of, may=True) for of in ("days before", "days after")]
+        days += [f.money(split[of], f"the bill split today: {of}") for of in ("likely", "unchanged")]
+    scene.check(asked, f.day(books.today, "today"), days, f.money(Decimal(0), "exit fee", may=True))
     scene.check(
-        chat.choose(_plan_name(best.code)), f.money(best.cost, "a year on the plan"),
+        chat.choose(f"^From .*{cycle.day}$"), f.day(cycle, "end of the running bill period"),
+        f.money(best.cost, "a year on the plan"),
         f.money(own.cost - best.cost, "saving"), f.money(best.worst_month, "worst month"),
-        f.count(tariff.cooling_off_days, "days to change one's mind"),
+        f.day(cycle + timedelta(days=tariff.cooling_off_days), "last day to change one's mind"),
         f.money(Decimal(tariff.exit_fee_cents) / 100, "exit fee", may=True),
     )  # fmt: skip
     done = chat.choose("^Yes")
@@ -341,7 +350,6 @@ def sam(scene: Scene) -> None:
         " ORDER BY x.starts_on DESC",
         g=books.agreement,
     )
-    cycle = _next_cycle(books)
     scene.equal((held[0].code, held[0].starts_on), (best.code, cycle), "the plan in the books, from the next bill on")
     scene.check(
         done, f.day(cycle, "end of the running bill period"),

@@ -27,15 +27,18 @@ def half_up(value: Fraction) -> int:
 class Oracle:
     def __init__(
         self, plan: terms.Plan, starts_on: date, ends_on: date, zone: str, minutes: int,
-        history: dict[tuple[int, int], int] | None = None, micros: Sequence[int] = (),
+        history: dict[tuple[int, int], int] | None = None, micros: Sequence[int] = (), whole: int | None = None,
     ) -> None:  # fmt: skip
-        """`micros` is the price of each interval, in millionths a kWh, where the plan follows an index."""
+        """`micros` is the price of each interval, in millionths a kWh, where the plan follows an index; `whole` are the
+        days of the bill period, where these are a part of it.
+        """
         self.micros = micros
         self.plan, self.start, self.end, self.minutes = plan, starts_on, ends_on, minutes
         self.history = history or {}
         self.scale = 1000 * minutes  # wh x 60 / scale is kW
         self.zone = ZoneInfo(zone)
         self.days = (ends_on - starts_on).days
+        self.whole = whole or self.days
 
     def bill(self, wh: list[int]) -> dict[str, int]:
         """Cents by component, and the whole."""
@@ -78,8 +81,8 @@ class Oracle:
     def months(self, what: str, days: list[date]) -> Fraction:
         plan = self.plan
         window = plan.proration_window
-        if what not in plan.prorates or plan.proration == "NONE" or (window and window[0] <= self.days <= window[1]):
-            return Fraction(len(days), self.days)
+        if what not in plan.prorates or plan.proration == "NONE" or (window and window[0] <= self.whole <= window[1]):
+            return Fraction(len(days), self.whole)
         if plan.proration == "DAYS_30":
             return Fraction(len(days), 30)
         if plan.proration == "DAYS_365_12":
