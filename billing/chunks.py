@@ -116,7 +116,7 @@ def _groups(
         days = spans[cls]
         if days is None:
             continue
-        terms = _cut(term_lists[term], days)
+        terms = tariffs.clip(term_lists[term], days)
         if tariffs.segments(terms, days) is None:
             parked.update(dict.fromkeys(ids[rows].tolist(), "NO_TARIFF"))
             continue
@@ -130,14 +130,6 @@ def _groups(
     for agreement_id in np.setdiff1d(np.asarray(agreement_ids, dtype=np.int64), billed).tolist():
         parked.setdefault(agreement_id, "NO_SERVICE")
     return groups, parked
-
-
-def _cut(terms: Sequence[tariffs.Term], days: periods.Days) -> tuple[tariffs.Term, ...]:
-    return tuple(
-        replace(t, starts_on=max(t.starts_on, days.starts_on), ends_on=min(t.ends_on, days.ends_on))
-        for t in terms
-        if t.starts_on < days.ends_on and t.ends_on > days.starts_on
-    )
 
 
 def _named(terms: Sequence[tariffs.Term]) -> tuple[tuple[str, date, date], ...]:

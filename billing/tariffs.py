@@ -1,6 +1,6 @@
 """Tariffs as they stand in the rows: which is in force, who is on what, and the days of a period they split it into."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from decimal import Decimal
@@ -84,7 +84,8 @@ def list_terms_alike(
             changed[one] = (*changed.get(one, ()), number)
     for one, numbers in changed.items():
         of[one] = places.setdefault(numbers, len(places))
-    return [tuple(t for number in numbers for t in _under(held[number], sold)) for numbers in places], of
+    under = [clip(sold.get(row.tariff_id, ()), periods.Days(row.starts_on, row.ends_on)) for row in held]
+    return [tuple(term for number in numbers for term in under[number]) for numbers in places], of
 
 
 _HELD = text(
@@ -119,13 +120,13 @@ def _sold(session: Session, tariff_ids: Collection[int], days: periods.Days) -> 
     return out
 
 
-def _under(held: Any, sold: Mapping[int, Sequence[Term]]) -> list[Term]:
-    """The terms of somebody who holds a tariff for some days."""
-    return [
-        replace(term, starts_on=max(term.starts_on, held.starts_on), ends_on=min(term.ends_on, held.ends_on))
-        for term in sold.get(held.tariff_id, ())
-        if term.starts_on < held.ends_on and term.ends_on > held.starts_on
-    ]
+def clip(terms: Sequence[Term], days: periods.Days) -> tuple[Term, ...]:
+    """This will give what of some terms lies in some days."""
+    return tuple(
+        replace(t, starts_on=max(t.starts_on, days.starts_on), ends_on=min(t.ends_on, days.ends_on))
+        for t in terms
+        if t.starts_on < days.ends_on and t.ends_on > days.starts_on
+    )
 
 
 def segments(terms: Sequence[Term], days: periods.Days) -> tuple[rating.Segment, ...] | None:
