@@ -81,8 +81,8 @@ class Meter:
         return sum(s[0] for s in some), sum(s[1] + s[2] for s in some)
 
     def watch(self, stop: threading.Event) -> None:
-        """This will look at the memory of both sides every other second."""
-        while not stop.wait(2):
+        """This will look at the memory of both sides; not often, for it costs the kernel a look at every page."""
+        while not stop.wait(5):
             self.peak_client = max(self.peak_client, sum(_memory(p) for p in _tree(os.getpid(), but=self.postmaster)))
             self.peak_server = max(self.peak_server, sum(_memory(p) for p in _tree(self.postmaster)))
 
