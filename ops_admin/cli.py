@@ -50,11 +50,26 @@ def main(context: click.Context) -> None:
     context.obj = _hub
 
 
-def _hub() -> Any:
-    from core import log
-    from ops_admin import config, wiring
+def _settings() -> Any:
+    """What the environment says; where it names no database, what a demonstration that runs here was given."""
+    from ops_admin import config
+    from ops_admin.stack import home as homes
 
     settings = config.load()
+    if settings.database_url:
+        return settings
+    found = homes.Home(homes.default_path()).environment()
+    if not found:
+        raise click.ClickException("DATABASE_URL is not set, and no demonstration runs here (`make demo`)")
+    os.environ.update(found)
+    return config.load()
+
+
+def _hub() -> Any:
+    from core import log
+    from ops_admin import wiring
+
+    settings = _settings()
     log.set_up(settings.log_level)
     return wiring.build(settings)
 
@@ -141,10 +156,9 @@ def _gunicorn(app: str, host: str, port: int) -> None:
 @click.option("--queues", default="turns,default,crm", show_default=True, help="What it listens to.")
 def worker(threads: int, clock: bool, queues: str) -> None:
     """Run what is owed, and what the clock asks for. A CRM that hangs then holds up nobody but a worker of its own."""
-    from ops_admin import config
     from ops_admin import worker as workers
 
-    app = workers.configure(config.load().redis_url)
+    app = workers.configure(_settings().redis_url)
     arguments = [
         "worker", "--pool", "threads", "--concurrency", str(threads), "--queues", queues,
         "--hostname", f"wattline-{os.getpid()}@%h",
@@ -183,9 +197,9 @@ def assistant(port: int) -> None:
 @main.command()
 def migrate() -> None:
     """Bring the database at DATABASE_URL to today's tables."""
-    from ops_admin import config, migrate
+    from ops_admin import migrate
 
-    migrate.upgrade(config.load().database_url)
+    migrate.upgrade(_settings().database_url)
 
 
 @main.command()
@@ -245,7 +259,7 @@ def ops_link(name: str) -> None:
 
     if name and not entry.is_name(name):
         raise click.ClickException("a name is a-z, 0-9, dots and dashes")
-    click.echo(entry.link(config.load(), now=config.now(), name=name))
+    click.echo(entry.link(_settings(), now=config.now(), name=name))
 
 
 @main.command("audit")

@@ -54,6 +54,10 @@ class Home:
         except (OSError, ValueError, KeyError):
             return False
 
+    def environment(self) -> dict[str, str]:
+        """This will give the settings of the demonstration that runs here now; none when none does."""
+        return dict(json.loads(self.run_file.read_text())["environment"]) if self.running() else {}
+
     def write_run(self, run: dict[str, Any]) -> None:
         """This will say, for scripts and tests, what runs where and under which process ids."""
         temporary = self.run_file.with_suffix(".new")
