@@ -316,7 +316,7 @@ def _slip(d: BillDocument, say: wordings.Words) -> Slip:
 def _shop(slip: ShopSlip, say: wordings.Words) -> ShopBars:
     digits = shop_references.spoken(slip.reference)
     return ShopBars(
-        title=say("shop", partner=slip.partner),
+        title=say("shop"),
         text=say("shop.text", amount=say.money(slip.amount)),
         modules=barcode.bars(slip.gln, slip.reference, slip.amount),
         digits=digits,

@@ -119,8 +119,10 @@ def line_name(
 def line_measure(line: BillLine, *, locale: str, house: wording.House) -> tuple[str, str]:
     """This will word how much of it there was, and the price of one; two empty words where neither is said."""
     say = words(locale, house)
-    if line.component == "minimum" or line.code == "energy.index":  # money alone, of as many prices as hours
+    if line.component == "minimum":
         return "", ""
+    if line.code == "energy.index":  # money alone, of as many prices as hours
+        return "", say("price.hourly")
     if line.unit == "%":
         return say.money(line.quantity.quantize(Decimal("0.01"))), f"{say.trimmed(line.unit_price, 4)} %"
     places = 3 if line.unit in ("month", "day") else 1

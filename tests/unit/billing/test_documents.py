@@ -221,6 +221,13 @@ def test_a_step_says_where_it_begins_and_ends(document, used, limit, names):
     assert said == names
 
 
+@pytest.mark.parametrize(("locale", "said"), [("en", "hour by hour"), ("es", "hora a hora")])
+def test_energy_at_the_price_of_the_hour_has_no_one_price(document, locale, said):
+    lines = (*document.lines, line("energy", "energy.index", "2411", "", "0.01", "24.11"))
+    _, text = read(documents.bill_pdf(replace(document, lines=lines), locale))
+    assert f"{said} $24.11" in text and "2,411" not in text
+
+
 def test_steps_shared_by_periods_do_not_guess(document):
     lines = tuple(
         line("energy", "energy.tier", "100", "kWh", "0.1", "1.00", period=period, tier=tier)
