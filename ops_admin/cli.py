@@ -207,10 +207,14 @@ def migrate() -> None:
 @click.option("--random-seed", default=20, show_default=True)
 def seed(customers: int, random_seed: int) -> None:
     """Fill an empty database with Brightwater Power: customers, reads, bills, an outage. Does nothing when filled."""
+    from ops_admin import clock, schedule
     from ops_admin.seed import seed as seeds
 
-    for line in seeds.run(_hub(), customers=customers, random_seed=random_seed):
+    hub = _hub()
+    for line in seeds.run(hub, customers=customers, random_seed=random_seed):
         click.echo(line)
+    with hub.transaction() as session:
+        clock.wind(session, jobs=schedule.JOBS, now=hub.now())
 
 
 @main.group()

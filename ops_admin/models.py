@@ -20,6 +20,7 @@ PACKAGES = (
     "billing.budget_models",
     "billing.price_models",
     "crm_sync.models",
+    "ops_admin.clock",
 )
 
 for _package in PACKAGES:

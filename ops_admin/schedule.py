@@ -1,7 +1,5 @@
 """Clock -> jobs, on one page."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import timedelta
 
 from billing import (
@@ -18,23 +16,13 @@ from billing import jobs as billing
 from core.compliance import jobs as compliance
 from core.conversations import jobs as conversations
 from core.fieldwork import jobs as fieldwork
-from core.hub import Hub
 from core.outages import jobs as outages
 from crm_sync import jobs as crm
 from metering import estimating, judgements, partition_jobs, similar_homes
 from metering import jobs as metering
 from ops_admin import housekeeping
+from ops_admin.clock import Job
 from ops_admin.seed import live
-
-
-@dataclass(frozen=True)
-class Job:
-    """What runs on the clock: at most once at a time in the whole installation."""
-
-    name: str
-    every: timedelta
-    run: Callable[[Hub], object]
-
 
 JOBS: tuple[Job, ...] = (
     Job("conversations.expire_handoffs", timedelta(seconds=10), conversations.expire_handoffs),

@@ -17,7 +17,7 @@ from sqlalchemy import text
 
 from core import errors, heap, log, outbox
 from core import hub as hubs
-from ops_admin import config, schedule
+from ops_admin import clock, config, schedule
 from ops_admin.stack import embedded
 
 logger = log.get(__name__)
@@ -29,7 +29,7 @@ app = celery.Celery("wattline")
 
 
 def configure(redis_url: str) -> celery.Celery:
-    """This will point the queue at Redis and lay out the clock."""
+    """This will point the queue at Redis, and let the clock ring for the sweep: what is due it asks the database."""
     app.conf.update(
         broker_url=redis_url,
         result_backend=None,
@@ -51,10 +51,6 @@ def configure(redis_url: str) -> celery.Celery:
         timezone="UTC",
         beat_schedule={
             "sweep": {"task": "sweep", "schedule": SWEEP_EVERY, "options": {"expires": SWEEP_EVERY}},
-            **{
-                job.name: {"task": "run_job", "schedule": job.every, "args": (job.name,), "options": {"expires": 300}}
-                for job in schedule.JOBS
-            },
         },
     )
     return app
@@ -98,7 +94,10 @@ def sweep() -> None:
     hub = _hub()
     with hub.transaction() as session:
         due = outbox.list_due(session, now=hub.now() - _SWEEP_GRACE)
+        jobs = clock.list_due(session, jobs=schedule.JOBS, now=hub.now())
     hub.ring([(delivery_id, hub.subscriber(name).queue) for delivery_id, name in due])
+    for name in jobs:  # lost or doubled, it does no harm: it is due until it has begun
+        app.send_task("run_job", (name,), retry=False, ignore_result=True, expires=SWEEP_EVERY)
 
 
 @app.task(name="run_job")  # type: ignore[untyped-decorator]
@@ -111,11 +110,26 @@ def run_job(name: str) -> None:
         if not locked:
             return
         try:
-            job.run(hub)
-        except errors.Later:
-            logger.info("job_later", extra={"job": name})  # its next hour comes by the clock
+            with hub.transaction() as session:
+                if not clock.begin(session, job=job, now=hub.now()):
+                    return
+            error = _run(job, hub)
+            with hub.transaction() as session:
+                clock.end(session, name=name, now=hub.now(), error=error)
         finally:
             connection.execute(text("SELECT pg_advisory_unlock(hashtext(:name))"), {"name": f"job:{name}"})
+
+
+def _run(job: clock.Job, hub: hubs.Hub) -> str | None:
+    """Why it failed, if it did."""
+    try:
+        job.run(hub)
+    except errors.Later:
+        logger.info("job_later", extra={"job": job.name})  # its next hour comes by the clock
+    except Exception as exc:
+        logger.exception("job_failed", extra={"job": job.name})
+        return f"{type(exc).__name__}: {exc}"[:500]
+    return None
 
 
 @signals.setup_logging.connect  # type: ignore[untyped-decorator]

@@ -9,6 +9,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from billing import validations
 from core import log, outbox, periods
 from core.hub import Hub
+from ops_admin import clock, schedule
 from ops_admin.console import arrears, bill_runs, cash, entry, letters, reads, status
 
 logger = log.get(__name__)
@@ -69,12 +70,14 @@ def blueprint(hub: Hub, queue_ready: Probe) -> flask.Blueprint:
         now = hub.now()
         asked, tried = flask.request.args.get("account", "")[:20], flask.request.args.get("tried", type=int)
         behind: tuple[arrears.Behind, ...] = ()
+        turns: tuple[clock.Turn, ...] = ()
         one = None
         try:
             with hub.transaction() as session:
                 found = status.read(session, now=now)
                 behind = arrears.read(session, now=now)
                 one = arrears.find(session, number=asked, now=now) if asked else None
+                turns = clock.list_turns(session, jobs=schedule.JOBS, now=now)
         except SQLAlchemyError:
             logger.exception("console_without_database")
             found = None
@@ -84,7 +87,7 @@ def blueprint(hub: Hub, queue_ready: Probe) -> flask.Blueprint:
             "console/console.html", status=found, health=health, now=now, form=form, when=_when(hub),
             why=validations.sentence,
             house=hub.settings.utility_name, done=None if tried is None else f"{tried} owed again.",
-            behind=behind, asked=asked, one=one,
+            behind=behind, asked=asked, one=one, turns=turns, unwell=[t for t in turns if t.late or t.error],
         )  # fmt: skip
         return page, 200 if found else 503
 

@@ -1837,6 +1837,13 @@ def upgrade() -> None:
     op.create_index(op.f('ix_bill_letter_account_id'), 'bill_letter', ['account_id'], unique=False)
     op.create_index(op.f('ix_bill_letter_batch_id'), 'bill_letter', ['batch_id'], unique=False)
     op.create_index('ix_bill_letter_owed', 'bill_letter', ['owed_at'], unique=False, postgresql_where=sa.text("status = 'OWED'"))
+    op.create_table('job',
+    sa.Column('name', sa.Text(), nullable=False),
+    sa.Column('began_at', sa.DateTime(timezone=True), nullable=False),
+    sa.Column('ended_at', sa.DateTime(timezone=True), nullable=True),
+    sa.Column('error', sa.Text(), nullable=True),
+    sa.PrimaryKeyConstraint('name', name=op.f('pk_job'))
+    )
     for statements in (*metering_ddl.AFTER_CREATE.values(), *ddl.AFTER_CREATE.values(), ddl.INDEX_PRICE):
         op.execute(statements)
 

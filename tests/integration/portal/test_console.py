@@ -8,6 +8,7 @@ import pytest
 from flask.testing import FlaskClient
 
 from core import errors, outbox
+from ops_admin import clock, schedule
 from ops_admin.console import entry
 from ops_admin.console import web as console
 from tests.conftest import FakeHub
@@ -57,3 +58,17 @@ def test_the_link_opens_it_and_a_dead_letter_is_owed_again(hub: FakeHub, client:
     assert answer.headers["Location"].endswith("tried=1")
     with hub.transaction() as session:
         assert session.get_one(outbox.DeliveryRow, int(delivery)).state == "OWED"
+
+
+def test_it_says_which_job_failed_or_is_late(hub: FakeHub, client: FlaskClient) -> None:
+    shown = entry.link(hub.settings, now=hub.now()).partition("pass=")[2]
+    client.get("/ops/enter", query_string={"pass": shown})
+    with hub.transaction() as session:
+        clock.wind(session, jobs=schedule.JOBS, now=hub.now())
+    assert f"All {len(schedule.JOBS)} run when they are due." in client.get("/ops/").text
+    with hub.transaction() as session:
+        job = next(job for job in schedule.JOBS if job.name == "billing.climb")
+        clock.begin(session, job=job, now=hub.now() + job.every)
+        clock.end(session, name=job.name, now=hub.now(), error="RuntimeError: <b>no</b>")
+    page = client.get("/ops/").text
+    assert "run when they are due" not in page and "failed: RuntimeError: &lt;b&gt;no&lt;/b&gt;" in page
