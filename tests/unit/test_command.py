@@ -46,7 +46,9 @@ def home(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> pathlib.Pat
 @pytest.fixture
 def demonstration(home: pathlib.Path) -> Iterator[pathlib.Path]:
     """A process that calls itself one, and has said what it was given."""
-    with subprocess.Popen([sys.executable, "-c", "input()", "demo"], stdin=subprocess.PIPE) as process:
+    command = [sys.executable, "-c", "print(flush=True); input()", "demo"]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+        assert process.stdout and process.stdout.readline()  # before that the kernel may not know its words yet
         environment = {"DATABASE_URL": "postgresql+psycopg://nobody@127.0.0.1:1/none", "SECRET_KEY": "of the demo"}
         (home / "run.json").write_text(json.dumps({"supervisor": process.pid, "environment": environment}))
         yield home
