@@ -109,12 +109,12 @@ def recent_switch(session: Session, *, account_id: int, now: datetime) -> views.
         return None
     newest, previous = pair
     codes = _codes(session, pair)
-    fee = _exit_charge(session, account_id, newest.starts_on)
+    fee = _exit_charge(session, account_id, newest.term_starts_on)
     assert newest.cooling_off_until is not None  # or it would not be given
     return views.RecentSwitch(
         from_code=codes[previous.id],
         to_code=codes[newest.id],
-        starts_on=newest.starts_on,
+        starts_on=newest.term_starts_on,
         begun=newest.starts_on <= place.today,
         until=newest.cooling_off_until,
         exit_fee=money.from_cents(fee.amount_cents if fee else 0),
@@ -145,18 +145,21 @@ def cancel_switch(
     newest, previous = pair
     codes = _codes(session, pair)
     to_code, from_code = codes[newest.id], codes[previous.id]
-    if meant not in (None, (to_code, newest.starts_on)):
+    if meant not in (None, (to_code, newest.term_starts_on)):
         raise errors.Refused("tariff.another_switch")
     starts_on = max(newest.starts_on, place.today)
-    _waive_exit(session, account_id, newest.starts_on, now)
-    if newest.starts_on >= place.today:
+    _waive_exit(session, account_id, newest.term_starts_on, now)
+    if previous.ends_on == newest.starts_on >= place.today:
         # as if it had never been asked for: the term of the old plan runs on, and another switch is not in its way
         session.delete(newest)
         session.flush()
         previous.ends_on = None
         session.flush()
-    else:  # what has been used under the new terms stays under them
-        tariffs.assign(session, agreement_id=place.agreement.id, tariff_code=from_code, starts_on=starts_on, now=now)
+    else:  # what has been used under the new plan stays under it; then the old term goes on, with what it still allows
+        tariffs.assign(
+            session, agreement_id=place.agreement.id, tariff_code=from_code, starts_on=starts_on, now=now,
+            cooling_off_until=previous.cooling_off_until, term_starts_on=previous.term_starts_on,
+        )  # fmt: skip
     result = {
         "from_code": to_code,
         "to_code": from_code,
@@ -259,11 +262,14 @@ def _newest(
     """The newest switch and what it was from; None when it cannot be taken back (any more)."""
     held = models.AgreementTariffRow
     rows = session.scalars(
-        select(held).where(held.agreement_id == place.agreement.id).order_by(held.starts_on.desc()).limit(2)
+        select(held).where(held.agreement_id == place.agreement.id).order_by(held.starts_on.desc())
     ).all()
-    if len(rows) < 2 or rows[0].cooling_off_until is None or rows[0].cooling_off_until < place.today:
+    if not rows or rows[0].cooling_off_until is None or rows[0].cooling_off_until < place.today:
         return None
-    return rows[0], rows[1]
+    newest = rows[0]
+    # what lies between a term and its going on was undone: before the term is what it was from
+    previous = next((row for row in rows if row.starts_on < newest.term_starts_on), None)
+    return (newest, previous) if previous else None
 
 
 def _codes(session: Session, held: Sequence[models.AgreementTariffRow]) -> dict[int, str]:
@@ -283,10 +289,14 @@ def _held(session: Session, agreement_id: int, *, after: date) -> bool:
 
 def _exit_fee(session: Session, agreement_id: int, current: views.Tariff, leaves_on: date, today: date) -> int:
     held = models.AgreementTariffRow
-    row = session.scalars(
-        select(held).where(held.agreement_id == agreement_id, held.starts_on == current.since)
-    ).one_or_none()
-    cooling = row is not None and row.cooling_off_until is not None and today <= row.cooling_off_until
+    until = session.scalar(
+        select(held.cooling_off_until).where(
+            held.agreement_id == agreement_id,
+            held.starts_on <= today,
+            or_(held.ends_on.is_(None), held.ends_on > today),
+        )
+    )
+    cooling = until is not None and today <= until
     if cooling or current.since is None or not current.term_months:
         return 0
     return money.cents(current.exit_fee) if leaves_on < periods.add_months(current.since, current.term_months) else 0

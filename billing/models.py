@@ -82,11 +82,16 @@ class TariffVersionRow(db.Base):
 
 
 class AgreementTariffRow(db.Base):
-    """Which tariff an agreement is on, and since when. Never two at once."""
+    """Which tariff an agreement is on, and since when. Never two at once.
+
+    Its contract counts from `term_starts_on`: its own first day, but where a switch was undone the first day of the
+    term that goes on.
+    """
 
     __tablename__ = "agreement_tariff"
     __table_args__ = (
         CheckConstraint("ends_on IS NULL OR ends_on >= starts_on", name="dates"),
+        CheckConstraint("term_starts_on <= starts_on", name="term"),
         ExcludeConstraint(
             (sql_column("agreement_id"), "="),
             (text("daterange(starts_on, ends_on, '[)')"), "&&"),
@@ -101,6 +106,7 @@ class AgreementTariffRow(db.Base):
     tariff_id: Mapped[int] = mapped_column(ForeignKey("tariff.id"), index=True)
     starts_on: Mapped[date]
     ends_on: Mapped[date | None]
+    term_starts_on: Mapped[date]
     cooling_off_until: Mapped[date | None]
     recorded_at: Mapped[datetime]
 

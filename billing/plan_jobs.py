@@ -25,14 +25,14 @@ def remind_expiry(hub: Hub) -> int:
     while True:
         with hub.transaction() as session:
             rows = session.execute(
-                select(held.id, held.agreement_id, held.starts_on, tariff.code, tariff.term_months)
+                select(held.id, held.agreement_id, held.term_starts_on, tariff.code, tariff.term_months)
                 .join(tariff, tariff.id == held.tariff_id)
                 .where(held.id > after, held.ends_on.is_(None), tariff.term_months > 0)
                 .order_by(held.id)
                 .limit(_PAGE)
             ).all()
             for row in rows:
-                ends_on = periods.add_months(row.starts_on, row.term_months)
+                ends_on = periods.add_months(row.term_starts_on, row.term_months)
                 if not today < ends_on <= today + _FURTHEST:
                     continue
                 agreement = accounts.get_agreement(session, agreement_id=row.agreement_id)
@@ -45,7 +45,7 @@ def remind_expiry(hub: Hub) -> int:
                     kind="notice.plan_expiry",
                     data={"name": f"tariff.{row.code}.name", "ends_on": ends_on.isoformat()},
                     purpose="SERVICE",
-                    key=f"plan_expiry:{row.id}",
+                    key=f"plan_expiry:{row.agreement_id}:{ends_on}",  # of the term, whatever rows it has
                     now=now,
                     house=conversing.house(hub.settings),
                     channels=_IN_WRITING,

@@ -58,6 +58,7 @@ class _Held:
 
     starts_on: date
     ends_on: date | None
+    term_starts_on: date
     term_months: int
     exit_fee_cents: int
 
@@ -238,7 +239,14 @@ class _Desk:
     def _held(self, span: periods.Days) -> Mapping[int, list[_Held]]:
         held, tariff = models.AgreementTariffRow, models.TariffRow
         rows = self.session.execute(
-            select(held.agreement_id, held.starts_on, held.ends_on, tariff.term_months, tariff.exit_fee_cents)
+            select(
+                held.agreement_id,
+                held.starts_on,
+                held.ends_on,
+                held.term_starts_on,
+                tariff.term_months,
+                tariff.exit_fee_cents,
+            )
             .join(tariff, tariff.id == held.tariff_id)
             .where(
                 held.agreement_id.in_(self.agreement_ids),
@@ -248,7 +256,7 @@ class _Desk:
         )
         out: dict[int, list[_Held]] = {}
         for r in rows:
-            out.setdefault(r.agreement_id, []).append(_Held(r.starts_on, r.ends_on, r.term_months, r.exit_fee_cents))
+            out.setdefault(r.agreement_id, []).append(_Held(*r[1:]))
         return out
 
     def _contract(self, row: models.BillRow) -> tuple[date | None, Decimal]:
@@ -256,7 +264,7 @@ class _Desk:
             if held.starts_on < row.ends_on and (held.ends_on is None or held.ends_on >= row.ends_on):
                 if not held.term_months:
                     break
-                ends_on = periods.add_months(held.starts_on, held.term_months)
+                ends_on = periods.add_months(held.term_starts_on, held.term_months)
                 return ends_on, money.from_cents(held.exit_fee_cents)
         return None, documents.ZERO
 

@@ -237,7 +237,7 @@ def current_tariff(session: Session, *, agreement_id: int, on: date) -> views.Ta
     """This will give the tariff an agreement is on, on a day; NotFound tariff.none when it is on none."""
     held, tariff, version = models.AgreementTariffRow, models.TariffRow, models.TariffVersionRow
     row = session.execute(
-        select(tariff, version.plan, held.starts_on)
+        select(tariff, version.plan, held.term_starts_on)
         .join(held, held.tariff_id == tariff.id)
         .join(version, version.tariff_id == tariff.id)
         .where(
@@ -347,8 +347,12 @@ def assign(
     starts_on: date,
     now: datetime,
     cooling_off_until: date | None = None,
+    term_starts_on: date | None = None,
 ) -> None:
-    """This will put an agreement on a tariff from a day on; what it was on ends, what was planned for later goes."""
+    """This will put an agreement on a tariff from a day on; what it was on ends, what was planned for later goes.
+
+    A term begins with it, unless an earlier one goes on (`term_starts_on`).
+    """
     tariff_id = session.scalar(select(models.TariffRow.id).where(models.TariffRow.code == tariff_code))
     if tariff_id is None:
         raise errors.NotFound("tariff.unknown", tariff=tariff_code)
@@ -369,6 +373,7 @@ def assign(
             tariff_id=tariff_id,
             starts_on=starts_on,
             ends_on=None,
+            term_starts_on=term_starts_on or starts_on,
             cooling_off_until=cooling_off_until,
             recorded_at=now,
         )

@@ -199,7 +199,7 @@ class Tariff:
     term_months: int
     cooling_off_days: int
     conditions: tuple[Sentence, ...] = ()  # whom it is for
-    since: date | None = None  # current_tariff: since when the agreement is on it
+    since: date | None = None  # current_tariff: since when the agreement's term on it runs
 
 
 @dataclass(frozen=True)

@@ -170,8 +170,8 @@ def make_book(url: str, n: int, minutes: int) -> None:
             f"INSERT INTO service_point (id, premise_id, connected) SELECT g, g, true FROM {series}",
             "INSERT INTO service_agreement (id, account_id, service_point_id, starts_on)"
             f" SELECT g, g, g, '2024-01-01' FROM {series}",
-            "INSERT INTO agreement_tariff (agreement_id, tariff_id, starts_on, recorded_at)"
-            f" SELECT g, CASE {case} END, '2024-01-01', now() FROM {series}",
+            "INSERT INTO agreement_tariff (agreement_id, tariff_id, starts_on, term_starts_on, recorded_at)"
+            f" SELECT g, CASE {case} END, '2024-01-01', '2024-01-01', now() FROM {series}",
             "INSERT INTO meter (id, number, service_point_id, interval_minutes, installed_on, digits, multiplier,"
             f" direction) SELECT g, 'M' || g, g, {minutes}, '2024-01-01', 6, 1, 'DELIVERED' FROM {series}",
         ):

@@ -897,10 +897,12 @@ def upgrade() -> None:
     sa.Column('tariff_id', sa.BigInteger(), nullable=False),
     sa.Column('starts_on', sa.Date(), nullable=False),
     sa.Column('ends_on', sa.Date(), nullable=True),
+    sa.Column('term_starts_on', sa.Date(), nullable=False),
     sa.Column('cooling_off_until', sa.Date(), nullable=True),
     sa.Column('recorded_at', sa.DateTime(timezone=True), nullable=False),
     postgresql.ExcludeConstraint((sa.column('agreement_id'), '='), (sa.text("daterange(starts_on, ends_on, '[)')"), '&&'), using='gist', name='ex_agreement_tariff_one_at_a_time'),
     sa.CheckConstraint('ends_on IS NULL OR ends_on >= starts_on', name=op.f('ck_agreement_tariff_dates')),
+    sa.CheckConstraint('term_starts_on <= starts_on', name=op.f('ck_agreement_tariff_term')),
     sa.ForeignKeyConstraint(['agreement_id'], ['service_agreement.id'], name=op.f('fk_agreement_tariff_agreement_id')),
     sa.ForeignKeyConstraint(['tariff_id'], ['tariff.id'], name=op.f('fk_agreement_tariff_tariff_id')),
     sa.PrimaryKeyConstraint('id', name=op.f('pk_agreement_tariff'))
