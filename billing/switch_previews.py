@@ -1,6 +1,5 @@
 """What a switch of plans would mean on each of the days it may start. Public through `queries.py`."""
 
-from dataclasses import replace
 from datetime import date, datetime
 from decimal import Decimal
 
@@ -41,7 +40,7 @@ def _split(session: Session, asked: changes.Considered, tariff_code: str) -> vie
         return None
     terms = tariffs.list_terms(session, agreement_ids=[place.agreement.id], days=whole).get(place.agreement.id, ())
     both = (
-        *(replace(term, ends_on=min(term.ends_on, day)) for term in terms if term.starts_on < day),
+        *tariffs.clip(terms, periods.Days(whole.starts_on, day)),
         tariffs.Term(day, whole.ends_on, tariff_code, "", asked.document),
     )
     found = running.expected_use(session, place, whole)
