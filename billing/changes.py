@@ -30,7 +30,8 @@ def switch_tariff(
 ) -> views.Switch:
     """This will move an account to another tariff: from a day, or from its next bill period.
 
-    NotFound tariff.unknown; Refused tariff.same, tariff.not_for_you, tariff.switch_pending; Invalid tariff.starts_on.
+    NotFound tariff.unknown; Refused tariff.same, tariff.not_for_you, tariff.switch_pending, tariff.service_ends;
+    Invalid tariff.starts_on.
     Leaving a term early costs its exit fee, unless it is still in its cooling-off days.
     """
     once.lock_account(session, account_id)
@@ -75,6 +76,9 @@ def consider(
     starts_on = starts_on or runs.open_period(place.agreement, today).ends_on
     if not today <= starts_on <= today + timedelta(days=90):
         raise errors.Invalid("tariff.starts_on", earliest=today.isoformat())
+    ends_on = place.agreement.ends_on
+    if ends_on is not None and starts_on >= ends_on:
+        raise errors.Refused("tariff.service_ends", on=ends_on.isoformat())
     fee = _exit_fee(session, place.agreement.id, current, starts_on, today)
     until = max(today, starts_on) + timedelta(days=offer.row.cooling_off_days)
     return Considered(place, current, offer.document, starts_on, until, fee)
@@ -95,10 +99,14 @@ def find_tariff(session: Session, *, account_id: int, tariff_code: str, now: dat
 
 
 def switch_dates(session: Session, *, account_id: int, now: datetime) -> tuple[date, ...]:
-    """This will give the days a switch may start on that are worth offering: today, and the next two bill periods."""
+    """This will give the days a switch may start on that are worth offering: today, and the next two bill periods.
+
+    None from which the service is no longer there.
+    """
     place = pricing.place_of(session, account_id=account_id, now=now)
     following = runs.open_period(place.agreement, place.today).ends_on
-    return tuple(dict.fromkeys((place.today, following, periods.add_months(following, 1))))
+    days = dict.fromkeys((place.today, following, periods.add_months(following, 1)))
+    return tuple(day for day in days if day < (place.agreement.ends_on or date.max))
 
 
 def recent_switch(session: Session, *, account_id: int, now: datetime) -> views.RecentSwitch | None:

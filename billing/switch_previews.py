@@ -12,12 +12,15 @@ from core import errors, money, periods
 def preview_switch(
     session: Session, *, account_id: int, tariff_code: str, now: datetime
 ) -> tuple[views.SwitchPreview, ...]:
-    """This will say for each of `switch_dates` what a switch would mean; refused as the switch itself would be."""
+    """This will say for each of `switch_dates` what a switch would mean; refused as the switch itself would be.
+
+    It gives one day at least: where none is left, the next bill period is asked for, and refused.
+    """
     return tuple(
         _preview(session, changes.consider(
             session, account_id=account_id, tariff_code=tariff_code, starts_on=day, now=now
         ), tariff_code)
-        for day in changes.switch_dates(session, account_id=account_id, now=now)
+        for day in changes.switch_dates(session, account_id=account_id, now=now) or (None,)
     )  # fmt: skip
 
 
@@ -36,6 +39,7 @@ def _preview(session: Session, asked: changes.Considered, tariff_code: str) -> v
 def _split(session: Session, asked: changes.Considered, tariff_code: str) -> views.SplitPeriod | None:
     place, day = asked.place, asked.starts_on
     whole = runs.open_period(place.agreement, day)
+    whole = periods.Days(whole.starts_on, min(whole.ends_on, place.agreement.ends_on or whole.ends_on))
     if day == whole.starts_on:
         return None
     terms = tariffs.list_terms(session, agreement_ids=[place.agreement.id], days=whole).get(place.agreement.id, ())

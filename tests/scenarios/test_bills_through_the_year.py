@@ -100,6 +100,34 @@ def test_what_a_switch_today_was_said_to_come_to_is_what_is_billed(walk):
     assert w.bill(date(2027, 5, 3)).total == split.likely
 
 
+def test_a_switch_before_moving_out_is_told_as_the_last_bill_and_billed_so(walk):
+    w = walk(date(2027, 1, 1))
+    w.read(date(2027, 1, 1), date(2027, 4, 11), 1000)
+    w.to(date(2027, 4, 11))
+    accounts.end_agreement(w.session, agreement_id=w.agreement_id, ends_on=date(2027, 4, 21), now=w.now)
+    w.session.commit()
+    (today,) = queries.preview_switch(w.session, account_id=w.account_id, tariff_code="RES-TIER", now=w.now)
+    split = today.split
+    assert (split.ends_on, split.days_before, split.days_after) == (date(2027, 4, 21), 10, 10)
+    billing.switch_tariff(
+        w.session, account_id=w.account_id, tariff_code="RES-TIER", starts_on=today.starts_on, key="s", now=w.now
+    )
+    w.session.commit()
+    w.read(date(2027, 4, 11), date(2027, 4, 21), 1000)
+    w.to(date(2027, 4, 23))
+    assert correction_jobs.bill_final(w.hub) == 4  # and the three months before it
+    w.session.expire_all()
+    last = w.bills()[0]
+    # ten days each of 240 kWh. Flat: 3.67 + 28.32 + 5.14 + 0.77 = 37.90; steps: 3.33 + 200 x 0.098 + 40 x 0.154 + 5.14
+    # + 0.77 = 35.00; taxes 2.24 + 0.76 + 2.07 (2.065) + 0.70
+    assert last.total == split.likely == D("78.67")
+    for day in (date(2027, 4, 23), None):
+        with pytest.raises(errors.Refused, match="service_ends"):
+            billing.switch_tariff(
+                w.session, account_id=w.account_id, tariff_code="RES-TOU", starts_on=day, key="n", now=w.now
+            )
+
+
 def test_a_price_that_changes_inside_a_period_with_a_day_of_25_hours(walk):
     w = walk(date(2027, 9, 15), cycle_day=15)
     w.read(date(2027, 9, 15), date(2027, 11, 15), 1000)
