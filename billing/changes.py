@@ -129,12 +129,6 @@ def recent_switch(session: Session, *, account_id: int, now: datetime) -> views.
     )
 
 
-def undo_until(session: Session, *, account_id: int, now: datetime) -> date | None:
-    """This will give the last day on which the newest switch can be taken back; None when it cannot."""
-    recent = recent_switch(session, account_id=account_id, now=now)
-    return recent.until if recent else None
-
-
 def cancel_switch(
     session: Session, *, account_id: int, key: str, now: datetime, meant: tuple[str, date] | None = None
 ) -> views.Switch:

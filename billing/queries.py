@@ -3,7 +3,7 @@
 from billing.books import account_statement, trial_balance
 from billing.budgets import Budget, BudgetOffer, find_budget
 from billing.by_phone import find as find_phone_payment
-from billing.changes import find_tariff, recent_switch, switch_dates, undo_until
+from billing.changes import find_tariff, recent_switch, switch_dates
 from billing.corrections import Preview, Rebill, preview_bill
 from billing.disconnection import Block, Notice, Verdict, list_notices, may_disconnect, reconnects_by
 from billing.gateway_news import list_parked
@@ -176,5 +176,4 @@ __all__ = [
     "sepa_debit",
     "switch_dates",
     "trial_balance",
-    "undo_until",
 ]

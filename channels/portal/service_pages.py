@@ -1,14 +1,12 @@
-"""Outages, requests and appointments, plans, programs."""
+"""Outages, requests and appointments, programs."""
 
-from datetime import date, timedelta
+from datetime import timedelta
 
 import flask
 from sqlalchemy.orm import Session
 
-from billing import operations as billing
 from billing import queries as bills
 from channels import edge
-from channels.portal import price_view
 from channels.portal.visitor import Visitor, find, signed_in
 from core import crypto, errors
 from core.fieldwork import operations as fieldwork
@@ -131,52 +129,6 @@ def add(pages: flask.Blueprint, hub: Hub) -> None:
             raise errors.Invalid("appointment.act")
         return flask.redirect(flask.url_for("portal.request_list", done=act))
 
-    @pages.get("/portal/plans")
-    @signed_in(hub)
-    def plans(session: Session, visitor: Visitor) -> flask.typing.ResponseReturnValue:
-        comparison = bills.compare_tariffs(session, account_id=visitor.account.id, now=hub.now())
-        wanted = flask.request.args.get("switch")
-        option = next((o for o in comparison.options if o.tariff.code == wanted), None)
-        if wanted and option is None:  # not open to this customer: its own page says why
-            return flask.redirect(flask.url_for("portal.plan", code=wanted[:40]))
-        outlook = bills.price_outlook(session, account_id=visitor.account.id, now=hub.now())
-        return flask.render_template(
-            "portal/plans.html",
-            comparison=comparison,
-            option=option,
-            outlook=outlook,
-            price_days=price_view.days(hub, outlook) if outlook else (),
-            dates=bills.switch_dates(session, account_id=visitor.account.id, now=hub.now()),
-            undo_until=bills.undo_until(session, account_id=visitor.account.id, now=hub.now()),
-        )
-
-    @pages.get("/portal/plans/<code>")
-    @signed_in(hub)
-    def plan(session: Session, visitor: Visitor, code: str) -> flask.typing.ResponseReturnValue:
-        """A plan by itself: what it costs, who may have it, and whether that is this customer."""
-        found = bills.find_tariff(session, account_id=visitor.account.id, tariff_code=code[:40], now=hub.now())
-        return flask.render_template("portal/plan.html", found=found, tariff=found.tariff)
-
-    @pages.post("/portal/plans")
-    @signed_in(hub)
-    def switch(session: Session, visitor: Visitor) -> flask.typing.ResponseReturnValue:
-        billing.switch_tariff(
-            session,
-            account_id=visitor.account.id,
-            tariff_code=flask.request.form.get("tariff", "")[:40],
-            starts_on=_day(flask.request.form.get("on", "")),
-            key=f"portal:{crypto.token(9)}",
-            now=hub.now(),
-        )
-        return flask.redirect(flask.url_for("portal.plans", done="switch"))
-
-    @pages.post("/portal/plans/undo")
-    @signed_in(hub)
-    def undo_switch(session: Session, visitor: Visitor) -> flask.typing.ResponseReturnValue:
-        key = f"portal:{crypto.token(9)}"
-        billing.cancel_switch(session, account_id=visitor.account.id, key=key, now=hub.now())
-        return flask.redirect(flask.url_for("portal.plans", done="switch"))
-
     @pages.get("/portal/programs")
     @signed_in(hub)
     def program_list(session: Session, visitor: Visitor) -> flask.typing.ResponseReturnValue:
@@ -206,11 +158,3 @@ def add(pages: flask.Blueprint, hub: Hub) -> None:
             tariff_kind=plan.kind if plan else None,
         )
         return flask.redirect(flask.url_for("portal.program_list", done="enroll"))
-
-
-def _day(text: str) -> date | None:
-    """The day a form names; none when it is left out: the next bill period then."""
-    try:
-        return date.fromisoformat(text) if text else None
-    except ValueError:
-        raise errors.Invalid("tariff.starts_on") from None

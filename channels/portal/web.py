@@ -21,6 +21,7 @@ from channels.portal import (
     figures,
     money_pages,
     picture_pages,
+    plan_pages,
     service_pages,
     statement_pages,
     usage_pages,
@@ -105,7 +106,8 @@ def blueprint(hub: Hub, wakes: wakeups.Wakeups | None = None) -> flask.Blueprint
         return flask.render_template("portal/chat.html")
 
     for room in (
-        entrance, money_pages, budget_pages, statement_pages, alert_pages, service_pages, account_pages, picture_pages,
+        entrance, money_pages, budget_pages, statement_pages, alert_pages, service_pages, plan_pages, account_pages,
+        picture_pages,
     ):  # fmt: skip
         room.add(pages, hub)
     usage_pages.add(pages, hub, wakes)

@@ -18,6 +18,7 @@ PAGES = (
     "requests",
     "plans",
     "plans/RES-CAR",
+    "plans/RES-TOU",
     "programs",
     "messages",
     "account",
@@ -96,6 +97,27 @@ def test_the_chat_by_keyboard_knows_who_is_signed_in(tab: Tab, stack: RunningSta
     page.keyboard.press("Escape")
     expect(page.locator("wattline-chat .panel")).to_be_hidden()
     expect(launcher).to_be_focused()
+
+
+def test_a_day_for_a_switch_is_chosen_by_keyboard_or_by_its_card_and_the_switch_taken_back(
+    tab: Tab, stack: RunningStack, cookies
+) -> None:  # type: ignore[no-untyped-def]
+    page = tab(PHONE, "light", cookies)
+    page.goto(f"{stack.web}/portal/plans/RES-TOU?lang=en")
+    days = page.get_by_role("group", name="When should it start?").get_by_role("radio")
+    expect(days).to_have_count(3)
+    days.nth(1).focus()
+    page.keyboard.press("ArrowDown")
+    expect(days.nth(2)).to_be_checked()
+    expect(days.nth(2)).to_have_accessible_description(re.compile("You can undo it until"))
+    page.locator(".day").nth(1).click()  # the whole card is the label
+    expect(days.nth(1)).to_be_checked()
+    page.get_by_role("button", name="Switch to this plan").click()
+    expect(page.locator("main")).to_contain_text("You will move to Time of Day")
+    assert barriers(page) == []
+    page.get_by_role("button", name="Take the last change back").click()
+    expect(page.get_by_role("status")).to_contain_text("Taken back")
+    expect(page.locator("main")).not_to_contain_text("You will move")
 
 
 def test_usage_and_bills_work_without_scripts(stack: RunningStack, chromium, cookies) -> None:  # type: ignore[no-untyped-def]

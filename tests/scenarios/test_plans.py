@@ -64,12 +64,12 @@ def test_leaving_early_costs_the_fee_and_taking_it_back_gives_it_back(walk):
     assert queries.switch_dates(w.session, account_id=w.account_id, now=w.now) == (
         date(2027, 5, 10), date(2027, 6, 1), date(2027, 7, 1),
     )  # fmt: skip
-    assert queries.undo_until(w.session, account_id=w.account_id, now=w.now) is None
+    assert queries.recent_switch(w.session, account_id=w.account_id, now=w.now) is None
     switch = billing.switch_tariff(
         w.session, account_id=w.account_id, tariff_code="RES-FLAT", starts_on=None, key="s", now=w.now
     )
     assert (switch.starts_on, switch.exit_fee, w.balance().amount) == (date(2027, 6, 1), D("50.00"), D("50.00"))
-    until = queries.undo_until(w.session, account_id=w.account_id, now=w.now)
+    until = queries.recent_switch(w.session, account_id=w.account_id, now=w.now).until
     assert until == switch.cooling_off_until == date(2027, 6, 15)  # fourteen days from the first day on it
     w.pay("50.00")
     w.to(date(2027, 5, 20))

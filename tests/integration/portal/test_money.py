@@ -133,7 +133,9 @@ def test_plans_are_priced_on_the_customers_own_usage_and_switched(hub: FakeHub, 
     for option in compared.options:
         assert f"${option.annual_cost:,.2f}" in page
     best = compared.best.tariff
-    assert wording.label(best.name_key, {}, locale="en", house=HOUSE) in browser.get("/portal/plans", switch=best.code)
+    assert f"Switch to {wording.label(best.name_key, {}, locale='en', house=HOUSE)}" in browser.get(
+        f"/portal/plans/{best.code}", lang="en"
+    )
     assert "done=switch" in browser.post("/portal/plans", tariff=best.code)
     browser.get("/portal/plans", done="switch")
     browser.post("/portal/plans", status=404, tariff="NO-SUCH-PLAN")
