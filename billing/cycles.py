@@ -33,8 +33,11 @@ def period_of(agreement: Served, on_or_before: date) -> periods.Days | None:
 
 
 def open_period(agreement: Served, on: date) -> periods.Days:
-    """This will give the bill period a day lies in."""
+    """This will give the bill period a day lies in, cut to the days of service it lies in."""
     starts_on = on.replace(day=agreement.bill_cycle_day)
     if starts_on > on:
         starts_on = periods.add_months(starts_on, -1)
-    return periods.Days(max(starts_on, min(agreement.starts_on, on)), periods.add_months(starts_on, 1))
+    ends_on = periods.add_months(starts_on, 1)
+    if agreement.ends_on is not None and on < agreement.ends_on:
+        ends_on = min(ends_on, agreement.ends_on)
+    return periods.Days(max(starts_on, min(agreement.starts_on, on)), ends_on)

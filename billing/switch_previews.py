@@ -39,7 +39,6 @@ def _preview(session: Session, asked: changes.Considered, tariff_code: str) -> v
 def _split(session: Session, asked: changes.Considered, tariff_code: str) -> views.SplitPeriod | None:
     place, day = asked.place, asked.starts_on
     whole = runs.open_period(place.agreement, day)
-    whole = periods.Days(whole.starts_on, min(whole.ends_on, place.agreement.ends_on or whole.ends_on))
     if day == whole.starts_on:
         return None
     terms = tariffs.list_terms(session, agreement_ids=[place.agreement.id], days=whole).get(place.agreement.id, ())

@@ -113,6 +113,8 @@ def test_a_switch_before_moving_out_is_told_as_the_last_bill_and_billed_so(walk)
         w.session, account_id=w.account_id, tariff_code="RES-TIER", starts_on=today.starts_on, key="s", now=w.now
     )
     w.session.commit()
+    coming = queries.forecast_bill(w.session, account_id=w.account_id, now=w.now)
+    assert (coming.ends_on, coming.days_left, coming.likely) == (date(2027, 4, 21), 10, split.likely)
     w.read(date(2027, 4, 11), date(2027, 4, 21), 1000)
     w.to(date(2027, 4, 23))
     assert correction_jobs.bill_final(w.hub) == 4  # and the three months before it
