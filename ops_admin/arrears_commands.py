@@ -47,6 +47,42 @@ def preview(context: click.Context, account: str) -> None:
 
 
 @bills.command()
+@click.pass_context
+def held(context: click.Context) -> None:
+    """List the bills that looked wrong and wait for a person, oldest first, with what was found."""
+    from billing import queries as billing
+    from billing import validations
+
+    with context.obj().transaction() as session:
+        found = billing.list_held_bills(session)
+    for bill in found:
+        click.echo(f"{bill.number}  {bill.starts_on} to {bill.ends_on}  {bill.kwh:>12} kWh  {bill.total:>12}")
+        for code in bill.findings:
+            click.echo(f"    {code}: {validations.sentence(code)}")
+    click.echo(f"{len(found)} held")
+
+
+@bills.command()
+@click.argument("number")
+@click.option("--reason", required=True, help="Why the bill is right; kept in the audit trail.")
+@click.option("--actor", required=True, help="Who has looked at it.")
+@click.pass_context
+@_plain
+def release(context: click.Context, number: str, reason: str, actor: str) -> None:
+    """Issue a held bill that somebody has looked at."""
+    from billing import operations, queries
+
+    hub: Any = context.obj()
+    with hub.transaction() as session:
+        bill = queries.find_bill_by_number(session, number=number)
+        if bill is None:
+            raise errors.NotFound("bill.unknown")
+        operations.release_bill(session, bill_id=bill.id, actor=f"staff:{actor}", reason=reason, now=hub.now())
+        operations.issue_bill(session, bill_id=bill.id, timezone=hub.settings.utility_timezone, now=hub.now())
+    click.echo(f"{bill.number} {bill.total} issued")
+
+
+@bills.command()
 @click.argument("number")
 @click.option("--reason", required=True)
 @click.option("--actor", required=True, help="Who orders it.")

@@ -1,4 +1,4 @@
-"""The bill runs: what they did, and who waits for what before a bill can be made."""
+"""The bill runs: what they did, which bills they held for a look, and who waits for what before a bill can be made."""
 
 from collections.abc import Callable
 from datetime import datetime
@@ -7,10 +7,12 @@ from typing import Any
 import flask
 from sqlalchemy.exc import SQLAlchemyError
 
-from billing import index_loading, parked, runs, waiting
-from core import log
+from billing import index_loading, issuing, owed, parked, runs, validations, waiting
+from channels import edge
+from core import errors, log
 from core.accounts import queries as accounts
 from core.hub import Hub
+from ops_admin.console import entry
 
 logger = log.get(__name__)
 
@@ -24,29 +26,61 @@ _WAITS = {
     "UNPRICEABLE": ("a plan that can be priced", "by itself, the day after somebody puts the plan right"),
     parked.TOO_OLD: ("nothing any more", "not at all: the rules let nobody bill so far back"),
 }
+_WHY = {
+    "bill.release_reason": "Please say why the bill is right.",
+    "bill.not_held": "Somebody was quicker: that bill is not held any more.",
+    "bill.unknown": "That bill has been made anew since. Please look again.",
+    "console.name": "Please give your name: it stands beside what you decide.",
+    "console.form": "That form was too old. Please look again and repeat it.",
+}
 _STATES = {"OPEN": "running", "DONE": "drafts wait for a look", "ISSUED": "issued"}
 
 
 def add(pages: flask.Blueprint, hub: Hub, when: Callable[[datetime], str]) -> None:
-    """This will add the page; it decides nothing."""
+    """This will add the page, and the form that lets a held bill go; it brings a pass and says who decides."""
 
     @pages.get("/ops/runs")
     def bill_runs() -> flask.typing.ResponseReturnValue:
-        found: dict[str, Any] = {}
+        number = flask.request.args.get("issued", "")[:40]
+        return _page(hub, when, done=f"Bill {number} has been issued." if number else None)
+
+    @pages.post("/ops/runs/release")
+    def release() -> flask.typing.ResponseReturnValue:
+        form, now = flask.request.form, hub.now()
         try:
+            actor = entry.actor(hub.settings, form=form, cookies=flask.request.cookies, now=now)
             with hub.transaction() as session:
-                waits = waiting.list_waiting(session)
-                ids = {each for w in waits for each in w.account_ids}
-                found = {
-                    "waits": waits,
-                    "numbers": {a.id: a.number for a in accounts.list_accounts_of(session, account_ids=sorted(ids))},
-                    "runs": runs.list_runs(session, limit=_SHOWN),
-                    "series": index_loading.list_series(session),
-                }
-        except SQLAlchemyError:
-            logger.exception("console_without_database")
-        page = flask.render_template(
-            "console/runs.html", house=hub.settings.utility_name, now=hub.now(), when=when, answered=bool(found),
-            why=_WAITS, states=_STATES, **found,
-        )  # fmt: skip
-        return page, 200 if found else 503
+                bill_id = edge.whole(form.get("bill"), wrong="bill.unknown")
+                issuing.release_bill(session, bill_id=bill_id, actor=actor, reason=form.get("why", "")[:500], now=now)
+                issuing.issue_bill(session, bill_id=bill_id, timezone=hub.settings.utility_timezone, now=now)
+                number = owed.get_bill(session, bill_id=bill_id).number
+        except errors.WattlineError as refused:
+            return _page(hub, when, wrong=_WHY.get(refused.code, f"Not done: {refused.code}"), status=422)
+        return flask.redirect(flask.url_for("console.bill_runs", issued=number))
+
+
+def _page(
+    hub: Hub, when: Callable[[datetime], str], *, wrong: str | None = None, done: str | None = None, status: int = 200
+) -> flask.typing.ResponseReturnValue:
+    found: dict[str, Any] = {}
+    try:
+        with hub.transaction() as session:
+            waits, held = waiting.list_waiting(session), owed.list_held_bills(session, limit=_SHOWN)
+            ids = {each for w in waits for each in w.account_ids} | {bill.account_id for bill in held}
+            found = {
+                "waits": waits,
+                "held": held,
+                "numbers": {a.id: a.number for a in accounts.list_accounts_of(session, account_ids=sorted(ids))},
+                "runs": runs.list_runs(session, limit=_SHOWN),
+                "series": index_loading.list_series(session),
+            }
+    except SQLAlchemyError:
+        logger.exception("console_without_database")
+        status = 503
+    page = flask.render_template(
+        "console/runs.html", house=hub.settings.utility_name, now=hub.now(), when=when, answered=bool(found),
+        why=_WAITS, finding=validations.sentence, states=_STATES, wrong=wrong, done=done,
+        form=entry.form(hub.settings, now=hub.now()), typed=flask.request.form,
+        name=entry.name_of(flask.request.cookies.get(entry.NAME, ""), hub.settings), **found,
+    )  # fmt: skip
+    return page, status
