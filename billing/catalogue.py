@@ -177,6 +177,8 @@ def _tax(tax: Mapping[str, Any]) -> rating.Tax:
         over=tuple(tax.get("over", ("fixed", "energy", "demand", "minimum", "credit", "rider"))),
         starts_on=_day(tax.get("starts_on")),
         ends_on=_day(tax.get("ends_on")),
+        cities=tuple(tax.get("cities", ())),
+        customer_kinds=tuple(tax.get("customer_kinds", ())),
     )
 
 
@@ -187,17 +189,12 @@ def _day(text: str | None) -> date | None:
 def exempt(
     document: Mapping[str, Any], cities: Sequence[str], customer_kinds: Sequence[str]
 ) -> dict[str, NDArray[np.bool_]]:
-    """This will say, per tax code, which of n accounts do not pay it: a tax may name cities and classes."""
+    """This will say, by the key of each tax, which of n accounts do not pay it: a tax may name cities and classes."""
     out: dict[str, NDArray[np.bool_]] = {}
-    for tax in document.get("wattline", {}).get("taxes", ()):
-        where, whom = tax.get("cities"), tax.get("customer_kinds")
-        free = np.zeros(len(cities), dtype=np.bool_)
-        if where:
-            free |= ~np.isin(np.array(cities), where)
-        if whom:
-            free |= ~np.isin(np.array(customer_kinds), whom)
-        if free.any():
-            out[tax["code"]] = free
+    for tax in plan_of(document).taxes:
+        owes = [tax.owed_by(city, kind) for city, kind in zip(cities, customer_kinds, strict=True)]
+        if not all(owes):
+            out[tax.key] = ~np.array(owes, dtype=np.bool_)
     return out
 
 

@@ -247,7 +247,7 @@ def _work_apart(hub: Hub, run_id: int, period_end_on: date, now: datetime, relea
 
 
 def exempt_of(terms: Sequence[tariffs.Term], agreements: Sequence[accounts.Agreement]) -> dict[str, NDArray[np.bool_]]:
-    """This will say, per tax code of some terms, which agreements do not pay it."""
+    """This will say, by the key of each tax of some terms, which agreements do not pay it."""
     cities, kinds = [a.city for a in agreements], [a.customer_kind for a in agreements]
     out: dict[str, NDArray[np.bool_]] = {}
     for term in terms:

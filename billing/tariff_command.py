@@ -4,6 +4,7 @@ Needs no database. A document is URDB with our part under `wattline`, as the one
 """
 
 import json
+from dataclasses import replace
 from datetime import date, timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -51,6 +52,12 @@ def for_whom(document: dict[str, Any], today: date) -> tuple[str, ...]:
     """
     rules = catalogue.rules_of(catalogue.resolve(document, today), opens_on=today)
     return tuple(wording.label(s.kind, s.data, locale="en", house=_NOBODY) for s in eligibility.conditions(rules))
+
+
+def taxed(plan: rating.Plan, document: dict[str, Any], today: date, city: str) -> rating.Plan:
+    """This will leave a plan with the taxes that a customer it is sold to owes in a city, as a bill there has them."""
+    kind = str(catalogue.rules_of(catalogue.resolve(document, today), opens_on=today).customer_kind)
+    return replace(plan, taxes=tuple(tax for tax in plan.taxes if tax.owed_by(city, kind)))
 
 
 def trial(plan: rating.Plan, today: date, timezone: str) -> list[dict[str, Any]]:

@@ -157,6 +157,8 @@ def _tax(tax: terms.Tax) -> dict[str, Any]:
         "description": tax.description,
         "percent": str(tax.percent),
         "over": list(tax.over),
+        **({"cities": list(tax.cities)} if tax.cities else {}),
+        **({"customer_kinds": list(tax.customer_kinds)} if tax.customer_kinds else {}),
         **_dated(tax.starts_on, tax.ends_on),
     }
 

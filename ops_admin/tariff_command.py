@@ -24,13 +24,17 @@ def tariff() -> None:
 @click.option("--from", "starts_on", default=None, type=click.DateTime(["%Y-%m-%d"]), help="First day.")
 @click.option("--to", "ends_on", default=None, type=click.DateTime(["%Y-%m-%d"]), help="First day no longer in.")
 @click.option("--timezone", default="Etc/UTC", show_default=True, help="IANA name of the zone whose days are billed.")
-def check(file: Path, usage: Path | None, starts_on: datetime | None, ends_on: datetime | None, timezone: str) -> None:
+@click.option("--city", default="", help="Where the customer lives: some taxes are a city's; without it, of none.")
+def check(
+    file: Path, usage: Path | None, starts_on: datetime | None, ends_on: datetime | None, timezone: str, city: str
+) -> None:
     """Print what a document would charge and who may have it, or why it cannot be priced or sold."""
     today = datetime.now(UTC).date()
     try:
         rate_command.known_zone(timezone)
         document = tariff_command.read(file, today)
         plan, whom = tariff_command.plan_of(document, today), tariff_command.for_whom(document, today)
+        plan = tariff_command.taxed(plan, document, today, city)
         if usage is None:
             out: object = tariff_command.trial(plan, today, timezone)
         elif starts_on is None or ends_on is None:

@@ -143,8 +143,8 @@ def taxes(s: scene.Scene, lines: Sequence[usage.Column], exempt: Mapping[str, ND
         if not pieces:
             continue
         base = _sum(s, lines, tax.over)
-        if tax.code in exempt:
-            base = np.where(exempt[tax.code], 0, base)
+        if tax.key in exempt:
+            base = np.where(exempt[tax.key], 0, base)
         out.append(
             s.column(
                 "tax", "tax", tax.description, "%", tax.percent, base * len(pieces[0]), 100 * len(s.days),

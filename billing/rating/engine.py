@@ -31,8 +31,8 @@ def rate(
 ) -> usage.Rated:
     """This will price a bill period for n accounts on one plan.
 
-    `used` must cover the civil days of `period` in its zone (it may be longer). `exempt` names, per tax code,
-    the accounts that do not pay it. `state` is what the bill before handed over (None: nothing); what is handed
+    `used` must cover the civil days of `period` in its zone (it may be longer). `exempt` names, by the `key` of
+    a tax, the accounts that do not pay it. `state` is what the bill before handed over (None: nothing); what is handed
     on stands in the result. `prices` are the series that the plans' `index` names. Raises Invalid:
     rating.uncovered, rating.missing_reads, rating.usage, rating.export_unpriceable, rating.demand_history,
     rating.year_to_date, rating.state, rating.prices, rating.terms - each with a `reason`

@@ -152,7 +152,11 @@ class Rider:
 
 @dataclass(frozen=True)
 class Tax:
-    """A percentage over the components named, in force from `starts_on` (in) to `ends_on` (out)."""
+    """A percentage over the components named, in force from `starts_on` (in) to `ends_on` (out).
+
+    `cities` and `customer_kinds` say who owes it; empty is everybody. The engine knows neither: whoever asks it names
+    by `key` the accounts that do not. Versions share a `code`, and may be owed by different customers.
+    """
 
     code: str
     description: str
@@ -160,6 +164,18 @@ class Tax:
     over: tuple[Component, ...] = ("fixed", "energy", "demand", "minimum", "credit", "rider")
     starts_on: date | None = None
     ends_on: date | None = None
+    cities: tuple[str, ...] = ()
+    customer_kinds: tuple[str, ...] = ()
+
+    @property
+    def key(self) -> str:
+        """This will name the tax together with who owes it."""
+        return ":".join((self.code, *self.cities, *self.customer_kinds))
+
+    def owed_by(self, city: str, customer_kind: str) -> bool:
+        """This will say whether a customer of a class owes it in a city."""
+        here = not self.cities or city in self.cities
+        return here and (not self.customer_kinds or customer_kind in self.customer_kinds)
 
 
 @dataclass(frozen=True)

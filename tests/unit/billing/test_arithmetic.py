@@ -157,9 +157,24 @@ def test_every_published_plan_is_priced_and_its_days_are_fixed_by_the_day_it_is_
         # at the price of the hour the fuel is in the price
         assert [(r.starts_on, r.ends_on) for r in fuel] == ([] if plan.index else days)
         free = catalogue.exempt(document, ["Brightwater", "Elsewhere"], ["RESIDENTIAL", "BUSINESS"])
-        assert free["CITY_UTILITY"].tolist() == [False, True] and free["SALES"].tolist() == [True, False]
+        assert free["CITY_UTILITY:Brightwater"].tolist() == [False, True]
+        assert free["SALES:BUSINESS"].tolist() == [True, False]
         assert "GROSS_RECEIPTS" not in free
     assert catalogue.plan_of(documents[9]).holidays.names[0] == "NEW_YEARS_DAY"
+
+
+def test_versions_of_a_tax_are_each_owed_by_their_own_customers():
+    """Two cities with a rate each under one code: nobody pays both, and nobody neither."""
+    tax = {"code": "CITY", "description": "City tax"}
+    taxes = [{**tax, "percent": "2", "cities": ["Here"]}, {**tax, "percent": "3", "cities": ["There"]}]
+    document = {
+        "label": "X", "energyratestructure": [[{"rate": 0.1}]], "fixedmonthlycharge": 100, "wattline": {"taxes": taxes},
+    }  # fmt: skip
+    march = Days(date(2026, 3, 1), date(2026, 4, 1))
+    used = rating.Usage(datetime(2026, 3, 1, tzinfo=UTC), 60, "UTC", np.zeros((3, 744), dtype=np.int64))
+    free = catalogue.exempt(document, ["Here", "There", "Nowhere"], ["RESIDENTIAL"] * 3)
+    rated = rating.rate(catalogue.plan_of(document), used, march, exempt=free)
+    assert rated.sum_cents("tax").tolist() == [200, 300, 0]
 
 
 @given(st.integers(27, 33), st.integers(27, 33), st.integers(0, 3000), st.integers(0, 3000), st.integers(0, 400))

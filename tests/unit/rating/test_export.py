@@ -195,7 +195,10 @@ def test_a_plan_written_as_urdb_reads_back_equal(metering: str) -> None:
         plan = replace(
             plan, fixed_daily=Decimal("0.123456789"), index=rating.Index("DA", adder=Decimal("0.01")),
             riders=(rating.Rider("D", "Off", "PERCENT", Decimal(-5), over=("energy",), of_months=(1, 2)),),
-            taxes=(rating.Tax("T", "Tax", Decimal("6.25"), over=("energy",), starts_on=date(2026, 1, 1)),),
+            taxes=(
+                rating.Tax("T", "Tax", Decimal("6.25"), over=("energy",), starts_on=date(2026, 1, 1)),
+                rating.Tax("C", "City", Decimal(2), cities=("Brightwater",), customer_kinds=("BUSINESS",)),
+            ),
             holidays=rating.Holidays(("LABOR_DAY",), "NEAREST_WEEKDAY", (date(2026, 1, 2),)),
             proration_window=(27, 34), proration="DAYS_30", rounding="HALF_EVEN", tier_scope="PER_PERIOD",
         )  # fmt: skip
@@ -217,4 +220,28 @@ def test_a_document_is_tried_before_it_is_published(tmp_path: pathlib.Path) -> N
         result = CliRunner().invoke(tariff, ["check", str(path)])
         assert result.exit_code == 2 and where in result.stderr
     assert json.loads(CliRunner().invoke(tariff, ["export", "RES-TOU"]).stdout)["label"] == "RES-TOU"
+
+
+def test_a_trial_has_the_taxes_of_whom_it_is_sold_to(tmp_path: pathlib.Path) -> None:
+    taxes = [
+        {"code": "STATE", "description": "State", "percent": "10", "customer_kinds": ["BUSINESS"]},
+        {"code": "CITY", "description": "City", "percent": "2", "cities": ["Brightwater"]},
+    ]
+    document = {
+        "label": "X", "energyratestructure": [[{"rate": 0}]], "fixedmonthlycharge": 100, "wattline": {"taxes": taxes},
+        "tariff": {"kind": "FLAT", "customer_kind": "RESIDENTIAL"},
+    }  # fmt: skip
+    path = tmp_path / "plan.json"
+
+    def total(*more: str) -> str:
+        path.write_text(json.dumps(document))
+        found: str = json.loads(CliRunner().invoke(tariff, ["check", str(path), *more]).stdout)[0]["total"]
+        return found
+
+    assert (total(), total("--city", "Brightwater"), total("--city", "Elsewhere")) == ("100.00", "102.00", "100.00")
+    document["tariff"] = {"kind": "FLAT", "customer_kind": "BUSINESS"}
+    assert (total(), total("--city", "Brightwater")) == ("110.00", "112.00")
+
+
+def test_what_is_exported_is_unknown_or_a_tariff() -> None:
     assert CliRunner().invoke(tariff, ["export", "NONE"]).exit_code == 2
