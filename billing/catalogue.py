@@ -12,15 +12,17 @@ import re
 from collections.abc import Mapping, Sequence
 from datetime import date
 from decimal import Decimal
-from typing import Any
+from typing import Any, NoReturn
 
 import numpy as np
 from numpy.typing import NDArray
 
 from billing import eligibility, rating, urdb
-from core import errors, periods, wording
+from billing.rating import check
+from core import errors, money, periods, wording
 
 FOLDER = pathlib.Path(__file__).parent / "plans"
+_KINDS = ("FLAT", "TIERED", "TOU", "DEMAND", "HOURLY")
 _RELATIVE = re.compile(r"^([+-]?\d+) months$")
 
 
@@ -59,6 +61,7 @@ def plan_of(document: Mapping[str, Any]) -> rating.Plan:
 def _compile(text: str) -> rating.Plan:
     document = json.loads(text, parse_float=Decimal)
     ours = document.get("wattline", {})
+    _only_known(ours)
     plan = urdb.plan(document, tier_scope=ours.get("tier_scope", "TOTAL_PRORATA"))
     if plan.demand is not None and plan.demand.ratchet is not None and "ratchet" in ours:
         ratchet = _ratchet(plan.demand.ratchet, ours["ratchet"])
@@ -75,7 +78,7 @@ def _compile(text: str) -> rating.Plan:
         least = Decimal(ours["demand_minimum_kw"])
         plan = dataclasses.replace(plan, demand=dataclasses.replace(plan.demand, minimum_kw=least))
     holidays = ours.get("holidays", {})
-    return dataclasses.replace(
+    plan = dataclasses.replace(
         plan,
         holidays=rating.Holidays(
             names=tuple(holidays.get("names", ())),
@@ -94,6 +97,66 @@ def _compile(text: str) -> rating.Plan:
         export=_export(ours["export"]) if "export" in ours else plan.export,
         index=_index(ours["index"]) if "index" in ours else plan.index,
     )
+    try:
+        check.terms_of(plan)
+    except errors.Invalid as wrong:
+        raise errors.Invalid("tariff.unpriceable", **wrong.data) from wrong
+    return plan
+
+
+def _names_of(kind: type) -> frozenset[str]:
+    return frozenset(field.name for field in dataclasses.fields(kind))
+
+
+_RIDER = _names_of(rating.Rider)
+_PARTS = {
+    "riders": _RIDER, "discounts": _RIDER - {"kind", "price"} | {"percent", "amount"}, "taxes": _names_of(rating.Tax),
+    "export": _names_of(rating.Export), "index": _names_of(rating.Index), "holidays": _names_of(rating.Holidays),
+    "ratchet": frozenset(("percents", "shared_months", "over")),
+}  # fmt: skip
+_OURS = frozenset(_PARTS) | {
+    "annual_minimum_counts", "currency", "demand_minimum_kw", "demand_period_names", "minimum_over", "period_names",
+    "prorates", "proration", "proration_window", "rounding", "tier_scope",
+}  # fmt: skip
+
+
+def _only_known(ours: Mapping[str, Any]) -> None:
+    """A word of ours that is spelled wrong would be left out, and with it what it was to charge."""
+    for name, part in (("", ours), *((key, ours[key]) for key in _PARTS if key in ours)):
+        for each in part if isinstance(part, list) else [part]:
+            unknown = sorted(set(each) - (_PARTS[name] if name else _OURS))
+            if unknown:
+                where = f"wattline.{name}" if name else "wattline"
+                raise errors.Invalid("tariff.unpriceable", reason=f"there is no {unknown[0]!r} here", where=where)
+
+
+@dataclasses.dataclass(frozen=True)
+class Sold:
+    """On what conditions a tariff is sold, and left."""
+
+    kind: str
+    exit_fee_cents: int
+    term_months: int
+    cooling_off_days: int
+
+
+def sold_of(document: Mapping[str, Any]) -> Sold:
+    """This will read the conditions of a document; Invalid tariff.eligibility for what cannot be read."""
+    sold = document.get("tariff") or {}
+    if sold.get("kind") not in _KINDS:
+        _unsold(f"it has to be one of {', '.join(_KINDS)}", "tariff.kind")
+    try:
+        fee = Decimal(str(sold.get("exit_fee", "0")))
+        months, days = int(sold.get("term_months", 0)), int(sold.get("cooling_off_days", 14))
+    except (ArithmeticError, TypeError, ValueError):
+        _unsold("the exit fee, the months and the days of cooling off are numbers", "tariff")
+    if fee < 0 or months < 0 or days < 0 or fee != fee.quantize(money.CENT):
+        _unsold("a fee is whole cents, and no fee, month or day is below zero", "tariff")
+    return Sold(sold["kind"], money.cents(fee), months, days)
+
+
+def _unsold(reason: str, where: str) -> NoReturn:
+    raise errors.Invalid("tariff.eligibility", reason=reason, where=where)
 
 
 def rules_of(document: Mapping[str, Any], *, opens_on: date) -> eligibility.Rules:

@@ -13,7 +13,6 @@ from typing import Any
 import numpy as np
 
 from billing import catalogue, eligibility, rate_command, rating, urdb_export
-from billing.rating import check
 from core import errors, periods, wording
 
 _EVEN = (100, 500, 1000, 2000)  # kWh of the month in an even load
@@ -35,14 +34,12 @@ def read(path: str | Path, today: date) -> dict[str, Any]:
 
 
 def plan_of(document: dict[str, Any], today: date) -> rating.Plan:
-    """This will compile a document as publishing would, and try its terms; Invalid when it cannot be priced."""
+    """This will compile a document as publishing would; Invalid when it cannot be priced."""
     try:
-        plan = catalogue.plan_of(catalogue.resolve(document, today))
+        return catalogue.plan_of(catalogue.resolve(document, today))
     except (KeyError, TypeError, ValueError, ArithmeticError, AttributeError) as exc:
         reason = f"our own part of the document cannot be read: {type(exc).__name__} {exc}"
         raise errors.Invalid("tariff.unpriceable", reason=reason, where="wattline") from exc
-    check.terms_of(plan)
-    return plan
 
 
 def for_whom(document: dict[str, Any], today: date) -> tuple[str, ...]:
@@ -51,6 +48,8 @@ def for_whom(document: dict[str, Any], today: date) -> tuple[str, ...]:
     That somebody is served in a city or county it names is asked when it is published: here is no database.
     """
     rules = catalogue.rules_of(catalogue.resolve(document, today), opens_on=today)
+    if "kind" in document.get("tariff", {}):
+        catalogue.sold_of(document)
     return tuple(wording.label(s.kind, s.data, locale="en", house=_NOBODY) for s in eligibility.conditions(rules))
 
 

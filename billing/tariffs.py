@@ -3,7 +3,6 @@
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
-from decimal import Decimal
 from typing import Any, NoReturn
 
 import numpy as np
@@ -260,9 +259,11 @@ def publish(session: Session, *, document: dict[str, Any], starts_on: date, now:
     currency, and one whose rules of who may have it contradict themselves or name a place where nobody is served
     (Invalid tariff.eligibility); the same document again changes nothing. The prices themselves may come later.
     """
-    sold = document["tariff"]
-    code = document["label"]
+    sold = catalogue.sold_of(document)
     plan = catalogue.plan_of(document)
+    code = str(document.get("label") or "")
+    if not code:
+        raise errors.Invalid("tariff.unpriceable", reason="it has no name to be sold under", where="label")
     if plan.index is not None:
         currency = session.scalar(select(IndexPriceRow.currency).where(IndexPriceRow.code == plan.index.code).limit(1))
         if currency not in (None, plan.currency):
@@ -271,13 +272,12 @@ def publish(session: Session, *, document: dict[str, Any], starts_on: date, now:
     row = session.scalars(select(models.TariffRow).where(models.TariffRow.code == code).with_for_update()).one_or_none()
     rules = _sold_under(session, row, document, starts_on)
     if row is None:
-        row = models.TariffRow(code=code, kind=sold["kind"])
+        row = models.TariffRow(code=code, kind=sold.kind)
         session.add(row)
     row.sold_from, row.sold_to = rules.sold_from, rules.sold_to
     row.customer_kind, row.eligibility = str(rules.customer_kind), eligibility.stored(rules)
-    row.exit_fee_cents = money.cents(Decimal(str(sold.get("exit_fee", "0"))))
-    row.term_months = int(sold.get("term_months", 0))
-    row.cooling_off_days = int(sold.get("cooling_off_days", 14))
+    row.exit_fee_cents, row.term_months = sold.exit_fee_cents, sold.term_months
+    row.cooling_off_days = sold.cooling_off_days
     session.flush()
     version = models.TariffVersionRow
     last = session.scalars(

@@ -1,12 +1,13 @@
 """What cannot be priced is refused here, in words, before a single sum is made."""
 
 import itertools
+import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, is_dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
 from functools import lru_cache
-from typing import Any
+from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 import numpy as np
 from numpy.typing import NDArray
@@ -75,7 +76,10 @@ def reads(used: usage.Usage, period: periods.Days) -> Reads:
 
 @lru_cache(maxsize=512)
 def terms_of(plan: terms.Plan) -> None:
-    """This will refuse a plan whose terms contradict themselves."""
+    """This will refuse a plan whose terms contradict themselves, or are in words that the engine does not know."""
+    _words(plan, terms.Plan, "")
+    if not re.fullmatch("[A-Z]{3}", plan.currency):
+        _refuse(f"{plan.currency!r} is no currency", "currency")
     if not plan.energy:
         _refuse("it has no energy price", "energy")
     _schedule(plan.weekday, len(plan.energy), "weekday")
@@ -102,11 +106,34 @@ def terms_of(plan: terms.Plan) -> None:
     if plan.export.metering.startswith("NET_METERING") and plan.index is not None:
         _refuse("use that is netted over a bill has no hour, so no price of the hour", "index")
     for rider in plan.riders:
+        _in_force(rider, f"riders[{rider.code}]")
+        if not all(1 <= month <= 12 for month in rider.of_months):
+            _refuse("it names a month that is none of the twelve", f"riders[{rider.code}].of_months")
         if rider.kind == "PERCENT" and set(rider.over) & {"rider", "tax", "minimum"}:
             _refuse("a percentage rider cannot stand on riders, taxes or the minimum", f"riders[{rider.code}]")
     for tax in plan.taxes:
+        _in_force(tax, f"taxes[{tax.code}]")
+        if tax.percent < 0:
+            _refuse("a tax is not below zero", f"taxes[{tax.code}].percent")
         if "tax" in tax.over:
             _refuse("a tax cannot stand on taxes", f"taxes[{tax.code}]")
+
+
+def _words(value: Any, hint: Any, where: str) -> None:
+    """An engine that meets a word it does not know would take it for another one, and charge by that."""
+    if is_dataclass(value):
+        for name, inner in get_type_hints(type(value)).items():
+            _words(getattr(value, name), inner, f"{where}.{name}" if where else name)
+    elif get_origin(hint) is Literal and value not in get_args(hint):
+        _refuse(f"{value!r} is none of {', '.join(get_args(hint))}", where)
+    elif isinstance(value, tuple) and value and (is_dataclass(value[0]) or get_origin(get_args(hint)[0]) is Literal):
+        for number, each in enumerate(value):
+            _words(each, get_args(hint)[0], f"{where}[{number}]")
+
+
+def _in_force(dated: terms.Rider | terms.Tax, where: str) -> None:
+    if dated.starts_on and dated.ends_on and dated.ends_on <= dated.starts_on:
+        _refuse(f"it ends on {dated.ends_on}, before it begins", where)
 
 
 def _tiered(plan: terms.Plan) -> bool:

@@ -193,7 +193,8 @@ def test_a_plan_written_as_urdb_reads_back_equal(metering: str) -> None:
             demand = replace(plan.demand, ratchet=ratchet, minimum_kw=Decimal("2.5"))
             plan = replace(plan, demand=demand)
         plan = replace(
-            plan, fixed_daily=Decimal("0.123456789"), index=rating.Index("DA", adder=Decimal("0.01")),
+            plan, fixed_daily=Decimal("0.123456789"),
+            index=None if metering.startswith("NET_METERING") else rating.Index("DA", adder=Decimal("0.01")),
             riders=(rating.Rider("D", "Off", "PERCENT", Decimal(-5), over=("energy",), of_months=(1, 2)),),
             taxes=(
                 rating.Tax("T", "Tax", Decimal("6.25"), over=("energy",), starts_on=date(2026, 1, 1)),
@@ -220,6 +221,51 @@ def test_a_document_is_tried_before_it_is_published(tmp_path: pathlib.Path) -> N
         result = CliRunner().invoke(tariff, ["check", str(path)])
         assert result.exit_code == 2 and where in result.stderr
     assert json.loads(CliRunner().invoke(tariff, ["export", "RES-TOU"]).stdout)["label"] == "RES-TOU"
+
+
+@pytest.mark.parametrize(
+    ("ours", "where"),
+    [
+        ({"tier_scop": "PER_PERIOD"}, "wattline"),
+        ({"tier_scope": "PER_MOOD"}, "tier_scope"),
+        ({"proration": "SOMETIMES"}, "proration"),
+        ({"rounding": "BANKERS"}, "rounding"),
+        ({"currency": "dollars"}, "currency"),
+        ({"minimum_over": ["enrgy"]}, "minimum_over[0]"),
+        ({"holidays": {"observance": "WHENEVER"}}, "holidays.observance"),
+        ({"export": {"metering": "GENEROUS"}}, "export.metering"),
+        ({"taxes": [{"code": "T", "description": "T", "percent": "5", "over": ["enrgy"]}]}, "taxes[0].over[0]"),
+        ({"taxes": [{"code": "T", "description": "T", "percent": "5", "city": "Here"}]}, "wattline.taxes"),
+        ({"taxes": [{"code": "T", "description": "T", "percent": "-5"}]}, "taxes[T].percent"),
+        ({"riders": [{"code": "R", "description": "R", "kind": "PER_KWHH", "price": "1"}]}, "riders[0].kind"),
+        (
+            {"riders": [{"code": "R", "description": "R", "kind": "PER_DAY", "price": "1", "of_months": [13]}]},
+            "riders[R].of_months",
+        ),
+        (
+            {"taxes": [{"code": "T", "description": "T", "percent": "5", "starts_on": "2026-02-01",
+                        "ends_on": "2026-01-01"}]},
+            "taxes[T]",
+        ),
+    ],
+)  # fmt: skip
+def test_a_word_of_ours_that_nobody_knows_is_refused_and_not_left_out(ours: dict[str, object], where: str) -> None:
+    """Left out, or taken for another, it would charge something else without a word."""
+    document = {"label": "X", "energyratestructure": [[{"rate": 0.1}]], "wattline": ours}
+    with pytest.raises(errors.Invalid) as refused:
+        catalogue.plan_of(document)
+    assert refused.value.code == "tariff.unpriceable" and refused.value.data["where"] == where
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [{"kind": "CHEAP"}, {"exit_fee": "-5"}, {"exit_fee": "0.001"}, {"term_months": -1}, {"cooling_off_days": "x"}],
+)
+def test_conditions_that_nobody_can_keep_are_refused_before_they_are_sold(wrong: dict[str, object]) -> None:
+    good = {"kind": "FLAT", "customer_kind": "RESIDENTIAL", "exit_fee": "12.50", "term_months": 12}
+    assert catalogue.sold_of({"tariff": good}) == catalogue.Sold("FLAT", 1250, 12, 14)
+    with pytest.raises(errors.Invalid, match=r"tariff\.eligibility"):
+        catalogue.sold_of({"tariff": {**good, **wrong}})
 
 
 def test_a_trial_has_the_taxes_of_whom_it_is_sold_to(tmp_path: pathlib.Path) -> None:
