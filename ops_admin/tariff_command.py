@@ -1,8 +1,12 @@
-"""`wattline tariff`: a document tried before it is published, and a tariff written as URDB. Needs no database."""
+"""`wattline tariff`: a document tried before it is published, published, and a tariff written as URDB.
+
+Only publishing needs a database.
+"""
 
 import json
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -50,6 +54,39 @@ def check(
     for note in plan.notes:
         click.echo(f"note: {note}", err=True)
     click.echo(json.dumps(out, indent=2))
+
+
+@tariff.command("publish")
+@click.argument("file", type=click.Path(path_type=Path))
+@click.option("--from", "starts_on", required=True, type=click.DateTime(["%Y-%m-%d"]), help="First day of its prices.")
+@click.option("--by", "actor", required=True, help="Who publishes it; kept in the audit trail.")
+@click.pass_context
+def publish(context: click.Context, file: Path, starts_on: datetime, actor: str) -> None:
+    """Publish a document: a new tariff, or new prices of one from a day on. The same document again changes nothing.
+
+    Prices of days that are over are not changed: what was billed by them stays right.
+    """
+    from billing import operations as billing
+    from core import audit, periods
+
+    hub: Any = context.obj()
+    today, day = periods.civil_day(hub.now(), hub.settings.utility_timezone), starts_on.date()
+    if day < today:
+        raise click.UsageError(f"prices begin today ({today}) or later")
+    try:
+        document = tariff_command.read(file, today)
+        tariff_command.plan_of(document, today)
+        tariff_command.named(document)
+        with hub.transaction() as session:
+            tariff_id = billing.publish(session, document=document, starts_on=day, now=hub.now())
+            audit.record(
+                session, actor=f"staff:{actor}", action="tariff.published", subject="tariff", subject_id=tariff_id,
+                now=hub.now(), detail={"code": document["label"], "starts_on": day.isoformat()},
+            )  # fmt: skip
+    except errors.WattlineError as refused:
+        said = rate_command.words(refused) if isinstance(refused, errors.Invalid) else refused.code
+        raise click.ClickException(f"not published: {said}") from refused
+    click.echo(f"{document['label']} is published, its prices from {day} on")
 
 
 @tariff.command("export")

@@ -7,6 +7,7 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
+from click.testing import CliRunner
 from sqlalchemy import event, func, select
 from sqlalchemy.orm import Session
 
@@ -18,6 +19,7 @@ from core.periods import Days
 from core.programs import catalogue as programs_catalogue
 from core.programs import operations as programs
 from metering import operations as metering
+from ops_admin.tariff_command import tariff
 from tests.integration.billing.conftest import NOW, TODAY, House, record
 
 D = Decimal
@@ -236,3 +238,33 @@ def test_however_many_plans_there_are_the_questions_are_as_many(session, make_ho
         publish(f"RES-{number}", {"demand_kw": {"max": str(number)}, "cities": ["Brightwater"]})
     session.flush()
     assert 0 < few == asked() <= 10
+
+
+def test_staff_publish_a_document_that_can_be_priced_sold_and_named(hub, session, tariffs, tmp_path):
+    def run(document: dict[str, Any], day: str) -> tuple[int, str]:
+        (tmp_path / "plan.json").write_text(json.dumps(document))
+        words = ["publish", str(tmp_path / "plan.json"), "--from", day, "--by", "ana"]
+        done = CliRunner().invoke(tariff, words, obj=lambda: hub)
+        return done.exit_code, done.output
+
+    flat = next(d for d in catalogue.published(TODAY) if d["label"] == "RES-FLAT")
+    dearer = {**flat, "fixedchargefirstmeter": 12.5}
+    day = (hub.now().date() + timedelta(days=30)).isoformat()
+    assert run(dearer, "2020-01-01")[0] == 2  # what is over stays as it was billed
+    assert "there is no 'tax' here" in run({**dearer, "wattline": {"tax": []}}, day)[1]
+    assert "tariff.RES-NEW.name" in run({**dearer, "label": "RES-NEW"}, day)[1]
+    assert "nobody is served in Atlantis" in run(
+        {**dearer, "tariff": {**flat["tariff"], "eligibility": {"cities": ["Atlantis"]}}}, day
+    )[1]  # fmt: skip
+    for _ in range(2):
+        assert run(dearer, day) == (0, f"RES-FLAT is published, its prices from {day} on\n")
+    assert "tariff.version_order" in run({**dearer, "fixedchargefirstmeter": 13}, day)[1]
+    versions = session.scalars(
+        select(models.TariffVersionRow)
+        .where(models.TariffVersionRow.tariff_id == tariffs["RES-FLAT"])
+        .order_by(models.TariffVersionRow.version)
+    ).all()
+    assert [(v.plan["fixedchargefirstmeter"], v.ends_on is None) for v in versions] == [
+        (flat["fixedchargefirstmeter"], False),
+        (12.5, True),
+    ]
