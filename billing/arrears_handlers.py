@@ -24,6 +24,14 @@ def review_arrears(hub: Hub, fact: outbox.Fact) -> None:
         disconnection.review(session, account_id=account_id, now=now)
 
 
+def tell_dispute(hub: Hub, fact: outbox.Fact) -> None:
+    """This will tell that a dispute was not upheld; one that was is told with the corrected bill. For
+    ``dispute.closed``.
+    """
+    if fact.payload["outcome"] == "REJECTED":
+        tell_arrears(hub, fact)
+
+
 def tell_arrears(hub: Hub, fact: outbox.Fact) -> None:
     """This will tell what became of a promise, of a bill that was wrong, or of the service itself.
 

@@ -9,8 +9,9 @@ from sqlalchemy import delete, or_, select
 from sqlalchemy.orm import Session
 
 from billing import ledger, models, once, owed, pricing, runs, settling, standing, tariffs, views
-from core import errors, money, outbox, periods
+from core import audit, errors, money, outbox, periods
 from core.accounts import queries as accounts
+from core.compliance import rules as compliance
 
 
 @dataclass(frozen=True)
@@ -241,8 +242,8 @@ def list_open_disputes(session: Session, *, limit: int = 100) -> tuple[views.Dis
     return tuple(owed.dispute_view(each) for each in rows)
 
 
-def close_dispute(session: Session, *, dispute_id: int, outcome: str, now: datetime) -> views.Dispute:
-    """This will decide a dispute: UPHELD (the bill was wrong), REJECTED, or WITHDRAWN."""
+def close_dispute(session: Session, *, dispute_id: int, outcome: str, actor: str, now: datetime) -> views.Dispute:
+    """This will decide a dispute: UPHELD (the bill was wrong), REJECTED, or WITHDRAWN. The customer is told."""
     if outcome not in ("UPHELD", "REJECTED", "WITHDRAWN"):
         raise errors.Invalid("dispute.outcome", outcome=outcome)
     row = session.get(models.DisputeRow, dispute_id, with_for_update=True)
@@ -251,8 +252,18 @@ def close_dispute(session: Session, *, dispute_id: int, outcome: str, now: datet
     if row.status == "OPEN":
         row.status, row.closed_at = outcome, now
         session.flush()
-        payload = {"dispute_id": row.id, "bill_id": row.bill_id, "outcome": outcome}
+        bill = session.get_one(models.BillRow, row.bill_id)
+        place = accounts.get_account(session, account_id=row.account_id).jurisdiction
+        payload = {
+            "dispute_id": row.id, "bill_id": row.bill_id, "outcome": outcome, "number": row.number,
+            "bill_number": bill.number, "total": str(money.from_cents(bill.total_cents)),
+            "regulator_phone": str(compliance.rule(place, "regulator", now.date()).values["phone"]),
+        }  # fmt: skip
         _tell(session, "dispute.closed", row.account_id, payload, now)
+        audit.record(
+            session, actor=actor, action="dispute.closed", subject="dispute", subject_id=row.id, now=now,
+            detail={"outcome": outcome, "bill": bill.number},
+        )  # fmt: skip
     elif row.status != outcome:
         raise errors.Refused("dispute.closed", status=row.status)
     return owed.dispute_view(row)

@@ -145,7 +145,7 @@ def uphold(session: Session, *, dispute_id: int, actor: str, now: datetime) -> R
 
     Refused dispute.closed when it was decided otherwise; asked again it gives the same.
     """
-    found = changes.close_dispute(session, dispute_id=dispute_id, outcome="UPHELD", now=now)
+    found = changes.close_dispute(session, dispute_id=dispute_id, outcome="UPHELD", actor=actor, now=now)
     return rebill(session, bill_id=found.bill_id, actor=actor, reason=f"dispute {found.number}", now=now)
 
 

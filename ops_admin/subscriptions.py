@@ -74,6 +74,7 @@ SUBSCRIPTIONS: Mapping[str, tuple[Subscriber, ...]] = {
     "arrangement.broken": (_tell_arrears,),
     "arrangement.reinstated": (_tell_arrears, _review_arrears),
     "dispute.opened": (_review_arrears,),
+    "dispute.closed": (_of(arrears.tell_dispute),),
     "bill.cancelled": (_review_arrears,),
     "bill.corrected": (_tell_arrears,),
     "budget.opened": (_tell_arrears,),

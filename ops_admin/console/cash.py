@@ -167,7 +167,7 @@ def _dispute(session: Session, hub: Hub, actor: str) -> str:
     if flask.request.form.get("verdict") == "uphold":
         corrections.uphold(session, dispute_id=_number("dispute"), actor=actor, now=hub.now())
     else:
-        changes.close_dispute(session, dispute_id=_number("dispute"), outcome="REJECTED", now=hub.now())
+        changes.close_dispute(session, dispute_id=_number("dispute"), outcome="REJECTED", actor=actor, now=hub.now())
     return "dispute"
 
 

@@ -314,8 +314,13 @@ def test_a_rejected_dispute_is_owed_as_it_was(walk):
     w.session.commit()
     w.to(date(2027, 6, 10))
     assert w.fees() == 0
-    billing.close_dispute(w.session, dispute_id=dispute.id, outcome="REJECTED", now=w.now)
+    billing.close_dispute(w.session, dispute_id=dispute.id, outcome="REJECTED", actor="staff:ana", now=w.now)
     w.session.commit()
+    (closed,) = facts_of(w, "dispute.closed")
+    for _ in range(2):  # the customer was promised a word; again is the same one
+        arrears_handlers.tell_dispute(w.hub, outbox.Fact(closed.id, closed.name, "", closed.payload, w.now))
+    (word,) = w.session.query(talks.MessageRow).where(talks.MessageRow.kind == "notice.dispute_closed")
+    assert dispute.number in word.text and "$122.65" in word.text and "692-7380" in word.text
     assert w.fees() == D("1.84")
     assert (w.balance().overdue, w.balance().amount) == (D("122.65"), D("124.49"))  # the fee itself is of today
 

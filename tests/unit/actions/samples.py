@@ -188,6 +188,10 @@ SAMPLES: dict[str, list[dict[str, Any]]] = {
         {"number": "2611-12", "before": "115.27", "after": "185.43", "difference": "70.16", "fees_waived": "0.00"},
         {"number": "2611-12", "before": "122.65", "after": "104.19", "difference": "-18.46", "fees_waived": "1.84"},
     ],
+    "notice.dispute_closed": [
+        {"number": "D-000012", "bill_number": "2611-12", "total": "122.65", "regulator_phone": phone}
+        for phone in ("+18006927380", "")
+    ],
     "notice.service_disconnected": [{"amount": "80.00"}],
     "billing.assistance": [{"programs": [], "overdue": "80.00"}, {"programs": [], "overdue": None}],
     "usage.lately": [

@@ -64,6 +64,8 @@ LONG = {
     "likely": "1284.12",
     "last": "1184.12",
     "share": 41,
+    "bill_number": "2611-0000012",
+    "regulator_phone": "+18006927380",
 }
 KINDS = sorted(kind for kind in wording.kinds("en") if kind.startswith("notice."))
 
