@@ -10,7 +10,7 @@ from datetime import date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
-from sqlalchemy import func, select
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from billing import ledger, models, once, owed, settling
@@ -289,23 +289,14 @@ def overdue_of(session: Session, *, account_id: int, today: date) -> Late:
 
 def list_overdue(session: Session, *, account_ids: Sequence[int], today: date) -> dict[int, Late]:
     """This will give what accounts are behind with, each; as many questions for many as for one."""
-    payment = models.PaymentRow
     found = settling.open_items(session, account_ids=account_ids)
     owed_cents = ledger.balances_cents(session, account_ids=account_ids)
-    coming: dict[int, Any] = dict(
-        session.execute(
-            select(payment.account_id, func.sum(payment.amount_cents))
-            .where(payment.account_id.in_(account_ids), payment.status == "PROCESSING")
-            .group_by(payment.account_id)
-        )
-        .tuples()
-        .all()
-    )
+    coming = settling.on_the_way(session, account_ids=account_ids)
     out = {}
     for account_id in account_ids:
         items = [i for i in found.get(account_id, ()) if i.due_on < today and not i.disputed]
         late = min(sum(item.open_cents for item in items), owed_cents[account_id])
-        cents = max(0, late - int(coming.get(account_id, 0)))
+        cents = max(0, late - coming.get(account_id, 0))
         out[account_id] = Late(cents, min((item.due_on for item in items), default=None) if cents else None)
     return out
 

@@ -89,7 +89,8 @@ def charge_autopay(hub: Hub) -> None:
 
 
 def post_late_fees(hub: Hub) -> None:
-    """This will charge late fees as the jurisdiction has it: never on what is disputed, arranged, or already fined."""
+    """This will charge late fees as the jurisdiction has it: never on what is disputed, arranged, paid and on its way,
+    or already fined."""
     now = hub.now()
     today = periods.civil_day(now, hub.settings.utility_timezone)
     after = 0
@@ -131,14 +132,18 @@ def _fees_of(session: Session, account_ids: list[int], now: datetime, zone: str)
     today = periods.civil_day(now, zone)
     items = settling.open_items(session, account_ids=account_ids)
     kept = set(arrangements.list_active(session))
+    coming = settling.on_the_way(session, account_ids=account_ids)
     bills = [
         (account_id, settling.bill_id(i), i)
         for account_id, own in items.items()
-        for i in own
+        for i in sorted(own, key=lambda item: item.due_on)
         if i.kind == "BILL" and i.due_on < today and not i.disputed and account_id not in kept
     ]
     charged = _charged(session, [bill_id for _, bill_id, _ in bills])
     for account_id, bill_id, item in bills:
+        # who has paid by bank is not late because the bank takes its days
+        paid = min(item.open_cents, coming.get(account_id, 0))
+        coming[account_id] = coming.get(account_id, 0) - paid
         last, before = charged.get(bill_id, (None, 0))
         if last is not None and today - last < FEE_EVERY:
             continue
@@ -146,7 +151,7 @@ def _fees_of(session: Session, account_ids: list[int], now: datetime, zone: str)
         cents, rule = rules.late_fee(
             account.jurisdiction,
             today,
-            open_cents=item.open_cents,
+            open_cents=item.open_cents - paid,
             days_overdue=(today - item.due_on).days,
             customer_kind=account.customer_kind,
             charged_cents=before,

@@ -129,6 +129,17 @@ def open_items(session: Session, *, account_ids: Sequence[int]) -> dict[int, lis
     return items
 
 
+def on_the_way(session: Session, *, account_ids: Sequence[int]) -> dict[int, int]:
+    """This will give the cents of payments that were made and have not arrived yet, by account."""
+    payment = models.PaymentRow
+    rows = session.execute(
+        select(payment.account_id, func.sum(payment.amount_cents))
+        .where(payment.account_id.in_(account_ids), payment.status == "PROCESSING")
+        .group_by(payment.account_id)
+    )
+    return {account_id: int(cents) for account_id, cents in rows}
+
+
 def release(
     session: Session,
     *,

@@ -325,6 +325,24 @@ def test_a_rejected_dispute_is_owed_as_it_was(walk):
     assert (w.balance().overdue, w.balance().amount) == (D("122.65"), D("124.49"))  # the fee itself is of today
 
 
+def test_a_payment_on_its_way_draws_no_fee_and_one_that_comes_back_does(walk):
+    w = owing(walk)
+
+    def bank(status: str) -> None:
+        billing.record_payment(
+            w.session, gateway="fake", external_id="ach-1", account_id=w.account_id, amount=D("122.65"),
+            method="us_bank_account", status=status, at=w.now, now=w.now,
+        )  # fmt: skip
+        w.session.commit()
+
+    w.to(date(2027, 5, 24))  # its last day
+    bank("PROCESSING")
+    w.to(date(2027, 5, 31))
+    assert w.fees() == 0
+    bank("FAILED")
+    assert w.fees() == D("1.84")
+
+
 def test_a_fee_on_a_wrong_bill_goes_with_it(walk):
     w = owing(walk)
     w.to(date(2027, 5, 30))
