@@ -6,7 +6,7 @@ from decimal import Decimal
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from billing import cash_models, ledger, models, once, settling
+from billing import cash_models, ledger, models, once, settling, views
 from core import audit, errors, money
 
 _CHARGES = {"RETURN_FEE": ("RETURN_FEE", ledger.FEE_REVENUE), "DEPOSIT": ("DEPOSIT", ledger.DEPOSITS)}
@@ -31,6 +31,17 @@ def charge(
     ledger.post_journals(session, [journal], now=now)
     settling.settle(session, account_ids=[account_id], now=now)
     return row.id
+
+
+def list_fees(session: Session, *, account_id: int) -> tuple[views.Fee, ...]:
+    """This will list what an account was charged beside its bills and may be let go, newest first."""
+    row = models.ChargeRow
+    rows = session.scalars(
+        select(row)
+        .where(row.account_id == account_id, row.kind.not_in(("DEPOSIT", "BUDGET")), row.waived_at.is_(None))
+        .order_by(row.id.desc())
+    )
+    return tuple(views.Fee(r.id, r.kind, r.charged_on, money.from_cents(r.amount_cents), r.rule) for r in rows)
 
 
 def waive_charge(session: Session, *, charge_id: int, actor: str, reason: str, now: datetime) -> None:

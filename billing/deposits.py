@@ -6,9 +6,49 @@ from decimal import Decimal
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from billing import cash_models, credits, ledger, models, once, rules, settling
-from core import audit, errors, money
+from billing import cash_models, credits, ledger, models, once, owed, rules, settling
+from core import audit, errors, money, periods
 from core.accounts import queries as accounts
+from core.compliance import operations as compliance
+from core.programs import queries as programs
+
+
+def ask(session: Session, *, account_id: int, amount: Decimal | None, actor: str, key: str, now: datetime) -> int:
+    """This will ask an account for as much as its jurisdiction lets us, or less; gives the deposit's id.
+
+    Refused deposit.not_allowed where a rule spares the customer, deposit.no_bills while nothing says what a usual bill
+    is, deposit.too_high beyond the rule.
+    """
+    today = owed.civil_today(session, account_id=account_id, now=now)
+    bill = models.BillRow
+    usual = session.scalar(
+        select(func.avg(bill.total_cents)).where(
+            bill.account_id == account_id, bill.status == "ISSUED", bill.issued_on > periods.add_months(today, -12)
+        )
+    )
+    if usual is None:
+        raise errors.Refused("deposit.no_bills")
+    helped = programs.list_enrolments(session, account_id=account_id)
+    facts = {
+        "jurisdiction": accounts.get_account(session, account_id=account_id).jurisdiction,
+        "average_bill": str(money.from_cents(round(usual))),
+        "low_income": any(e.status == "ACTIVE" and "LOW_INCOME" in e.program.requires for e in helped),
+    }
+    decided = compliance.evaluate(session, "DEPOSIT", facts, today, subject="account", subject_id=account_id, now=now)
+    most = decided.results["amount"]
+    if not decided.allowed:
+        raise errors.Refused("deposit.not_allowed", citation=decided.citation)
+    if amount is not None and amount > most:
+        raise errors.Refused("deposit.too_high", most=str(most), citation=decided.citation)
+    deposit_id = charge_deposit(
+        session, account_id=account_id, amount=most if amount is None else amount, rule=decided.rule, on=today, key=key,
+        now=now,
+    )  # fmt: skip
+    audit.record(
+        session, actor=actor, action="deposit.asked", subject="deposit", subject_id=deposit_id, now=now,
+        detail={"amount": str(most if amount is None else amount), "rule": decided.rule},
+    )  # fmt: skip
+    return deposit_id
 
 
 def charge_deposit(

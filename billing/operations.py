@@ -16,6 +16,7 @@ from billing.by_phone import tell_unsure as tell_phone_payment_unsure
 from billing.changes import cancel_switch, close_dispute, open_dispute, set_autopay, switch_tariff
 from billing.corrections import bill_outstanding, rebill, uphold
 from billing.credits import give_credit, waive_charge, write_off
+from billing.deposits import ask as ask_deposit
 from billing.deposits import charge_deposit, return_deposit
 from billing.disconnection import complete_disconnection, complete_reconnection, order_disconnection
 from billing.dunning import record_contact, record_letter
@@ -45,6 +46,7 @@ __all__ = [
     "FilePayment",
     "accept_arrangement",
     "accept_correction",
+    "ask_deposit",
     "assign_tariff",
     "begin_checkout",
     "begin_phone_payment",

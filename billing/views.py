@@ -49,6 +49,17 @@ class Bill:
 
 
 @dataclass(frozen=True)
+class Fee:
+    """A charge beside the bills, by the rule that allowed it."""
+
+    id: int
+    kind: str
+    charged_on: date
+    amount: Decimal
+    rule: str
+
+
+@dataclass(frozen=True)
 class BillLine:
     component: str
     code: str

@@ -1,11 +1,11 @@
-"""`wattline cash`: the money that waits for a person, and what that person decides."""
+"""`wattline cash`: the money that waits for a person, and what only a person decides, gives or asks for."""
 
 from decimal import Decimal
 from typing import Any
 
 import click
 
-from core import money
+from core import errors, money
 from ops_admin import refusals
 
 BY = click.option("--by", "actor", required=True, help="Who decides; kept in the audit trail.")
@@ -24,7 +24,7 @@ class _Amount(click.ParamType[Decimal]):
 
 @click.group()
 def cash() -> None:
-    """Refunds, bank transfers and news of the gateway that wait for a person."""
+    """Refunds, bank transfers and news of the gateway that wait for a person; credits, fees and deposits."""
 
 
 @cash.command()
@@ -126,3 +126,101 @@ def resolve(context: click.Context, event_id: int, account: str | None, actor: s
             currency=hub.settings.currency, now=hub.now(),
         )  # fmt: skip
     click.echo(f"news {event_id}: {outcome.lower()}")
+
+
+@cash.command()
+@click.argument("account")
+@click.argument("amount", type=_Amount())
+@click.option("--reason", required=True, help="Kept in the audit trail.")
+@click.option("--outage", is_flag=True, help="For an outage; without it, goodwill.")
+@BY
+@click.pass_context
+@_plain
+def credit(context: click.Context, account: str, amount: Decimal, reason: str, outage: bool, actor: str) -> None:
+    """Give an account a credit. The same again on the same day gives nothing more."""
+    from billing import operations as billing
+
+    hub: Any = context.obj()
+    kind = "OUTAGE" if outage else "GOODWILL"
+    with hub.transaction() as session:
+        account_id = _account(session, account)
+        given = billing.give_credit(
+            session, account_id=account_id, kind=kind, amount=amount, reason=reason, actor=f"staff:{actor}",
+            key=f"staff:{account_id}:{kind}:{amount}:{reason}:{hub.now():%Y-%m-%d}", now=hub.now(),
+        )  # fmt: skip
+    click.echo(f"credit {given} of {amount}")
+
+
+@cash.command()
+@click.argument("account")
+@click.pass_context
+@_plain
+def fees(context: click.Context, account: str) -> None:
+    """List the fees of an account, newest first."""
+    from billing import credits
+
+    with context.obj().transaction() as session:
+        found = credits.list_fees(session, account_id=_account(session, account))
+    for fee in found:
+        click.echo(f"{fee.id:>8}  {fee.charged_on}  {fee.kind.lower():<10}  {fee.amount:>10}  {fee.rule}")
+    click.echo(f"{len(found)} fees")
+
+
+@cash.command()
+@click.argument("fee_id", type=int)
+@click.option("--reason", required=True, help="Kept in the audit trail.")
+@BY
+@click.pass_context
+@_plain
+def waive(context: click.Context, fee_id: int, reason: str, actor: str) -> None:
+    """Let a fee go: what was paid on it pays something else."""
+    from billing import operations as billing
+
+    hub: Any = context.obj()
+    with hub.transaction() as session:
+        billing.waive_charge(session, charge_id=fee_id, actor=f"staff:{actor}", reason=reason, now=hub.now())
+    click.echo(f"fee {fee_id} is waived")
+
+
+@cash.command()
+@click.argument("account")
+@click.option("--amount", type=_Amount(), default=None, help="Less than the rules allow; without it, all of that.")
+@BY
+@click.pass_context
+@_plain
+def deposit(context: click.Context, account: str, amount: Decimal | None, actor: str) -> None:
+    """Ask an account for a security deposit, as far as its jurisdiction lets us; once a day."""
+    from billing import operations as billing
+
+    hub: Any = context.obj()
+    with hub.transaction() as session:
+        account_id = _account(session, account)
+        asked = billing.ask_deposit(
+            session, account_id=account_id, amount=amount, actor=f"staff:{actor}",
+            key=f"staff:{account_id}:{hub.now():%Y-%m-%d}", now=hub.now(),
+        )  # fmt: skip
+    click.echo(f"deposit {asked} is asked for")
+
+
+@cash.command("return-deposit")
+@click.argument("deposit_id", type=int)
+@BY
+@click.pass_context
+@_plain
+def return_deposit(context: click.Context, deposit_id: int, actor: str) -> None:
+    """Give a deposit back with its interest: it pays what is open, the rest is credit."""
+    from billing import operations as billing
+
+    hub: Any = context.obj()
+    with hub.transaction() as session:
+        back = billing.return_deposit(session, deposit_id=deposit_id, actor=f"staff:{actor}", now=hub.now())
+    click.echo(f"deposit {deposit_id}: {back} given back")
+
+
+def _account(session: Any, number: str) -> int:
+    from core.accounts import queries as accounts
+
+    found = accounts.find_account_by_number(session, number=number)
+    if found is None:
+        raise errors.NotFound("account.unknown")
+    return found.id

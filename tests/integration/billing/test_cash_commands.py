@@ -1,14 +1,15 @@
 """`wattline cash`: what waits is listed, one person asks, another decides, and a rule that says no is one line."""
 
 import re
+from datetime import timedelta
 
 from click.testing import CliRunner
 
-from billing import bank_files, queries, references, transfers
+from billing import bank_files, credits, queries, references, transfers
 from billing import operations as billing
 from core.accounts import queries as accounts
 from ops_admin.cash_commands import cash
-from tests.integration.billing.test_payments import AT, D, event, house, link, owes  # noqa: F401
+from tests.integration.billing.test_payments import AT, D, event, house, link, owes, pay  # noqa: F401
 
 
 def run(hub, *arguments):
@@ -46,3 +47,34 @@ def test_transfers_and_news_without_an_owner_find_one(hub, session, house):  # n
     assert run(hub, "resolve", news, "--account", number, "--by", "ana") == (0, f"news {news}: applied\n")
     assert owes(session, house) == D("0.00")
     assert run(hub, "waiting")[1] == "0 refunds, 0 transfers, 0 pieces of news\n"
+
+
+def test_a_deposit_is_asked_within_the_rules_and_goes_back_with_interest(hub, session, house):  # noqa: F811
+    number = accounts.get_account(session, account_id=house.account_id).number
+    code, said = run(hub, "deposit", number, "--amount", "9999", "--by", "ana")
+    assert (code, "deposit.too_high" in said, "'most': '261.36'" in said) == (1, True, True)  # two bills of 130.68
+    code, said = run(hub, "deposit", number, "--by", "ana")
+    asked = re.search(r"deposit (\d+) is asked for", said)[1]
+    assert code == 0 and run(hub, "deposit", number, "--by", "ana")[1] == said  # again is the same one
+    assert owes(session, house) == D("392.04")
+    assert "deposit.not_held" in run(hub, "return-deposit", asked, "--by", "ana")[1]
+    pay(session, house, "p1", "392.04")
+    session.commit()
+    hub.clock.at = AT + timedelta(days=365)
+    assert run(hub, "return-deposit", asked, "--by", "bo") == (0, f"deposit {asked}: 266.59 given back\n")  # 2 % a year
+    assert run(hub, "deposit", "9999999999", "--by", "ana")[0] == 1
+
+
+def test_a_credit_is_given_once_and_a_fee_is_let_go(hub, session, house):  # noqa: F811
+    number = accounts.get_account(session, account_id=house.account_id).number
+    for _ in range(2):
+        assert run(hub, "credit", number, "30.68", "--reason", "sorry", "--by", "ana")[0] == 0
+    assert owes(session, house) == D("100.00")
+    assert run(hub, "credit", number, "-5", "--reason", "sorry", "--by", "ana")[0] != 0
+    fee = credits.charge(
+        session, kind="RETURN_FEE", account_id=house.account_id, cents=2000, rule="x", on=AT.date(), key="f", now=AT
+    )
+    session.commit()
+    assert f"{fee}  {AT.date()}  return_fee       20.00  x" in run(hub, "fees", number)[1]
+    assert run(hub, "waive", str(fee), "--reason", "first time", "--by", "ana") == (0, f"fee {fee} is waived\n")
+    assert owes(session, house) == D("100.00") and run(hub, "fees", number) == (0, "0 fees\n")
