@@ -81,14 +81,17 @@ def price_segments(
     used: rating.Usage,
     state: rating.State | None = None,
     hourly: Sequence[rating.Prices] = (),
+    history: rating.History | None = None,
 ) -> rating.Rated:
-    """This will price usage by given terms, with the taxes of the place; a year's minimum is left to the bill."""
+    """This will price usage by given terms, with the taxes of the place; a year's minimum is left to the bill, and so
+    is what a ratchet looks back at unless there is a `history`.
+    """
     free = runs.exempt_of(terms, [place.agreement])
     many = {code: np.repeat(mask, len(used.wh)) for code, mask in free.items()}
     if any(s.plan.export.metering == "NONE" for s in segments):
         used = replace(used, export_wh=None)  # nobody pays for it
     return rating.rate_segments(
-        segments, used, history=_no_history(segments, len(used.wh)), exempt=many, state=state,
+        segments, used, history=history or _no_history(segments, len(used.wh)), exempt=many, state=state,
         year_to_date=np.full(len(used.wh), _ABOVE_ANY_MINIMUM), prices=hourly,
     )  # fmt: skip
 
@@ -162,18 +165,40 @@ def year_use(session: Session, *, account_id: int, now: datetime) -> YearUse:
 def year_cents(
     year: YearUse, document: Any, variants: Sequence[Sequence[rating.Usage]] = ()
 ) -> tuple[tuple[int, ...], ...]:
-    """This will price a year on a tariff document: cents per month, as it was and then for each variant."""
+    """This will price a year on a tariff document: cents per month, as it was and then for each variant.
+
+    What a year's minimum adds is in the last month, by the share of a year there is; a ratchet looks back at the same
+    months of this year, as if the one before had been like it.
+    """
+    plan = catalogue.plan_of(document)
+    rated = _year(year, document, variants, None)
+    if plan.demand is not None and plan.demand.ratchet is not None:
+        peaks = [(days.starts_on.month, r.peak_watts) for (days, _), r in zip(year.months, rated, strict=True)]
+        rated = _year(year, document, variants, [(m, watts) for m, watts in peaks if watts is not None])
+    cents = np.stack([r.total_cents for r in rated])
+    if plan.minimum_annual:
+        counted = sum((r.toward_minimum for r in rated if r.toward_minimum is not None), np.zeros_like(cents[0]))
+        least = round(money.cents(plan.minimum_annual) * min(year.days, YEAR) / YEAR)
+        cents[-1] += np.maximum(least - counted, 0)
+    return tuple(tuple(int(c) for c in column) for column in cents.T)
+
+
+def _year(
+    year: YearUse, document: Any, variants: Sequence[Sequence[rating.Usage]], peaks: Sequence[tuple[int, Ints]] | None
+) -> list[rating.Rated]:
     term = tariffs.Term(date.min, date.max, "", "", document)
-    out = []
-    state: rating.State | None = None
+    out: list[rating.Rated] = []
     for i, (days, used) in enumerate(year.months):
         wh = np.concatenate([used.wh, *(variant[i].wh for variant in variants)])
         segments = (rating.Segment(days, catalogue.plan_of(document)),)
         hourly = year.book.likely(segments, year.place.timezone)
-        rated = price_segments(segments, (term,), year.place, daily.usage_of(used, wh), state, hourly)
-        state = rated.state
-        out.append([int(cents) for cents in rated.total_cents])
-    return tuple(zip(*out, strict=True))
+        state = out[-1].state if out else None
+        seen = _no_history(segments, len(wh))
+        if seen is not None and peaks:
+            watts = [np.max([w for m, w in peaks if m == month], axis=0, initial=0) for _, month in seen.months]
+            seen = replace(seen, watts=np.stack([np.broadcast_to(w, len(wh)) for w in watts], axis=1))
+        out.append(price_segments(segments, (term,), year.place, daily.usage_of(used, wh), state, hourly, seen))
+    return out
 
 
 def compare_tariffs(session: Session, *, account_id: int, now: datetime) -> views.Comparison:

@@ -9,7 +9,7 @@ from billing import documents, queries
 from billing import operations as billing
 from core import errors
 from core.periods import Days
-from tests.integration.billing.conftest import NOW
+from tests.integration.billing.conftest import NOW, TODAY
 
 D = Decimal
 
@@ -143,3 +143,19 @@ def test_a_printed_bill_carries_the_account_over(hub, session, make_house):
     assert [m.kwh for m in printed.history] == [D("720"), D("744")]
     for locale in ("en", "es"):
         assert documents.bill_pdf(printed, locale).startswith(b"%PDF")
+
+
+def test_a_year_on_a_plan_counts_its_minimum_and_what_its_ratchet_remembers(session, make_house):
+    """Left out, a plan whose price is in its minimum would be recommended as the cheapest."""
+    hot = date(2026, 7, 10)
+    house = make_house(hourly_wh=lambda day, hour: 10_000 if (day, hour) == (hot, 15) else 1000)
+    plain = {"energyratestructure": [[{"rate": 0}]], "tariff": {"kind": "FLAT", "customer_kind": "RESIDENTIAL"}}
+    ratchet = {"flatdemandstructure": [[{"rate": 10}]], "lookbackpercent": 0.8, "lookbackrange": 11}
+    for code, more in (("RES-TIER", {"annualmincharge": 600, "fixedmonthlycharge": 10}), ("RES-EV", ratchet)):
+        billing.publish(session, document={**plain, **more, "label": code, "name": code}, starts_on=TODAY, now=NOW)
+    said = queries.compare_tariffs(session, account_id=house.account_id, now=NOW)
+    year = {option.tariff.code: option for option in said.options}
+    assert year["RES-TIER"].annual_cost == D("600.00")
+    # 10 kW in one month, and 80 % of it in the other eleven
+    assert year["RES-EV"].annual_cost == D("980.00")
+    assert (year["RES-EV"].best_month, year["RES-EV"].worst_month) == (D("80.00"), D("100.00"))
