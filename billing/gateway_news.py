@@ -1,7 +1,9 @@
 """What the gateway tells us, applied once each: late, doubled and in any order, it ends in the same books."""
 
+import re
 from dataclasses import replace
 from datetime import datetime
+from decimal import Decimal
 from typing import Any
 
 from sqlalchemy import select
@@ -15,6 +17,7 @@ from core.hub import Hub
 logger = log.get(__name__)
 
 Outcome = tuple[str, str | None]
+MOST = Decimal(10) ** 12
 
 _STATUS = {"payment.succeeded": "SUCCEEDED", "payment.processing": "PROCESSING", "payment.failed": "FAILED"}
 _DISPUTES = ("payment.disputed", "payment.dispute_won", "payment.dispute_lost")
@@ -134,6 +137,8 @@ def _apply(session: Session, gateway: str, event: ports.GatewayEvent, currency: 
     status = _STATUS.get(event.kind)
     if status is None:
         return "PARKED", "KIND"
+    if not 0 < event.amount < MOST:
+        return "PARKED", "AMOUNT"  # no payment has such an amount, whatever it is about
     before = (known.status, known.told_at) if known else None
     if known and known.status == "DISPUTED" and status == "FAILED":
         # the bank cannot return what it holds in dispute: that has ended, and we hear it later
@@ -235,7 +240,7 @@ def _saved(session: Session, gateway: str, event: ports.GatewayEvent, account_id
 def _referenced(session: Session, metadata: Any) -> tuple[int | None, int | None]:
     """Our own reference comes back with every event: ``link:<id>`` or ``account:<id>``."""
     kind, _, number = str(metadata.get("reference", "")).partition(":")
-    if not number.isdigit():
+    if not re.fullmatch("[0-9]{1,18}", number):  # no id of ours is longer
         return None, None
     if kind == "link":
         row = session.get(models.PaymentLinkRow, int(number))

@@ -251,3 +251,19 @@ def test_a_bank_file_is_loaded_once(hub, session, house):
 def test_facts_carry_amounts_as_text(hub, session, house):
     (issued,) = facts(session, "bill.issued")
     assert issued.payload["total"] == "130.68" and issued.payload["due_on"] == "2026-11-23"
+
+
+@pytest.mark.parametrize(
+    "reference", ["account:99999999999999999999", "link:99999999999999999999", "account:²", "-", ""]
+)
+def test_news_that_names_nothing_that_could_be_ours_is_parked(hub, session, house, reference):
+    """An error would be told to the gateway, which would repeat the news for days, and nobody here would see it."""
+    assert billing.settle_gateway_event(hub, event("succeeded", reference=reference)) == "PARKED"
+    assert billing.settle_gateway_event(hub, event("succeeded", reference=reference)) == "DUPLICATE"
+
+
+@pytest.mark.parametrize("amount", ["0.00", "-5.00", "99999999999999999.00"])
+def test_news_of_an_amount_that_no_payment_has_is_parked(hub, session, house, amount):
+    _, reference = link(session, house)
+    assert billing.settle_gateway_event(hub, event("succeeded", amount=amount, reference=reference)) == "PARKED"
+    assert owes(session, house) == D("130.68")
