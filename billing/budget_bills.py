@@ -6,7 +6,7 @@ from datetime import date, datetime
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from billing import budget_models, budget_plans, budget_posting, cash_models, ledger, leveling, models, settling
+from billing import budget_models, budget_plans, budget_posting, cash_models, ledger, leveling, models, owed, settling
 from core import db, periods
 from core.accounts import queries as accounts
 
@@ -90,7 +90,7 @@ def undo_month(session: Session, *, bill_id: int, now: datetime) -> None:
         key=f"budget-undone:{bill_id}",
         kind="BUDGET",
         account_id=row.account_id,
-        effective_on=now.date(),
+        effective_on=owed.civil_today(session, account_id=row.account_id, now=now),
         amounts={ledger.RECEIVABLE: -cents, ledger.BUDGET_DEFERRED: cents},
     )
     ledger.post_journals(session, [back], now=now)

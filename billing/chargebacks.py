@@ -9,7 +9,7 @@ from datetime import datetime
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from billing import cash_models, ledger, models, received, settling
+from billing import cash_models, ledger, models, owed, received, settling
 from core import money, ports
 
 Outcome = tuple[str, str | None]
@@ -102,7 +102,7 @@ def _post(
         key=f"{kind.lower()}:{found.id}",
         kind=kind,
         account_id=row.account_id,
-        effective_on=now.date(),
+        effective_on=owed.civil_today(session, account_id=row.account_id, now=now),
         amounts={code: sign * found.held_cents for code, sign in signs.items()},
     )
     ledger.post_journals(session, [journal], now=now)

@@ -251,7 +251,7 @@ def _waive_fees(session: Session, bill_id: int, account_id: int, now: datetime) 
             key=f"late-fee-waived:{row.id}",
             kind="LATE_FEE_WAIVED",
             account_id=account_id,
-            effective_on=now.date(),
+            effective_on=owed.civil_today(session, account_id=account_id, now=now),
             amounts={ledger.RECEIVABLE: -row.amount_cents, ledger.FEE_REVENUE: row.amount_cents},
         )
         for row in rows

@@ -6,7 +6,7 @@ from decimal import Decimal
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from billing import cash_models, ledger, models, once, settling, views
+from billing import cash_models, ledger, models, once, owed, settling, views
 from core import audit, errors, money
 
 _CHARGES = {"RETURN_FEE": ("RETURN_FEE", ledger.FEE_REVENUE), "DEPOSIT": ("DEPOSIT", ledger.DEPOSITS)}
@@ -63,7 +63,7 @@ def waive_charge(session: Session, *, charge_id: int, actor: str, reason: str, n
         key=f"waived:{charge_id}",
         kind="LATE_FEE_WAIVED",
         account_id=row.account_id,
-        effective_on=now.date(),
+        effective_on=owed.civil_today(session, account_id=row.account_id, now=now),
         amounts={ledger.FEE_REVENUE: row.amount_cents, ledger.RECEIVABLE: -row.amount_cents},
     )
     ledger.post_journals(session, [journal], now=now)
@@ -144,7 +144,7 @@ def reverse(
         key=key,
         kind=kind,
         account_id=row.account_id,
-        effective_on=now.date(),
+        effective_on=owed.civil_today(session, account_id=row.account_id, now=now),
         amounts={ledger.RECEIVABLE: cents, against: -cents},
     )
     ledger.post_journals(session, [journal], now=now)
@@ -169,7 +169,7 @@ def _give(
         key=f"credit:{row.id}",
         kind=journal_kind,
         account_id=account_id,
-        effective_on=now.date(),
+        effective_on=owed.civil_today(session, account_id=account_id, now=now),
         amounts={debit: cents, ledger.RECEIVABLE: -cents},
     )
     ledger.post_journals(session, [journal], now=now)

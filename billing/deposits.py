@@ -105,7 +105,8 @@ def return_deposit(session: Session, *, deposit_id: int, actor: str, now: dateti
     if since is None:
         raise errors.Refused("deposit.not_held")
     place = accounts.get_account(session, account_id=account_id).jurisdiction
-    row.interest_cents = rules.deposit_interest(place, cents=amount, held_from=since, until=now.date())
+    today = owed.civil_today(session, account_id=account_id, now=now)
+    row.interest_cents = rules.deposit_interest(place, cents=amount, held_from=since, until=today)
     total = amount + row.interest_cents
     credit = cash_models.CreditRow(
         key=f"deposit:{row.id}", account_id=account_id, kind="DEPOSIT", amount_cents=total, reason=row.key,
@@ -113,10 +114,10 @@ def return_deposit(session: Session, *, deposit_id: int, actor: str, now: dateti
     )  # fmt: skip
     session.add(credit)
     session.flush()
-    row.credit_id, row.returned_on = credit.id, now.date()
+    row.credit_id, row.returned_on = credit.id, today
 
     def journal(kind: str, amounts: dict[str, int]) -> ledger.Journal:
-        return ledger.Journal(f"{kind.lower()}:{row.id}", kind, account_id, now.date(), amounts)
+        return ledger.Journal(f"{kind.lower()}:{row.id}", kind, account_id, today, amounts)
 
     ledger.post_journals(
         session,

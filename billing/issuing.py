@@ -9,7 +9,7 @@ import numpy as np
 from sqlalchemy import func, select, update
 from sqlalchemy.orm import Session
 
-from billing import archive, budget_bills, crew, ledger, models, rules, settling
+from billing import archive, budget_bills, crew, ledger, models, owed, rules, settling
 from core import audit, db, errors, money, outbox, periods
 from core.accounts import queries as accounts
 from core.hub import Hub
@@ -119,7 +119,7 @@ def cancel_bill(session: Session, *, bill_id: int, actor: str, reason: str, now:
         key=f"bill-cancelled:{bill_id}",
         kind="BILL_CANCELLED",
         account_id=row.account_id,
-        effective_on=now.date(),
+        effective_on=owed.civil_today(session, account_id=row.account_id, now=now),
         amounts={
             ledger.RECEIVABLE: -row.total_cents,
             ledger.REVENUE: row.total_cents - tax,

@@ -178,7 +178,9 @@ def record_payment_file(session: Session, *, gateway: str, payments: Sequence[Fi
     ]  # fmt: skip
     session.add_all(rows)
     session.flush()
-    ledger.post_journals(session, [received.journal(row) for row in rows], now=now)
+    ledger.post_journals(
+        session, [received.journal(row, (row.settled_at or row.received_at).date()) for row in rows], now=now
+    )
     settling.settle(session, account_ids=sorted({row.account_id for row in rows}), now=now)
     return len(rows)
 

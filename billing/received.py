@@ -1,12 +1,12 @@
 """What becomes of a payment in the books: it arrives, comes back, or is given back. Its row is locked by the caller."""
 
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from typing import Any
 
 from sqlalchemy import func, select, update
 from sqlalchemy.orm import Session
 
-from billing import arrangements, cash_models, credits, ledger, methods, models, rules, saved_methods, settling
+from billing import arrangements, cash_models, credits, ledger, methods, models, owed, rules, saved_methods, settling
 from core import money, outbox
 from core.accounts import queries as accounts
 
@@ -22,7 +22,8 @@ def succeed(session: Session, row: models.PaymentRow, now: datetime) -> None:
     """This will put a payment into the books and let it pay what is open, and what was written off before."""
     row.status, row.failure_code, row.settled_at = "SUCCEEDED", None, now
     session.flush()
-    ledger.post_journals(session, [journal(row)], now=now)
+    on = owed.civil_today(session, account_id=row.account_id, now=row.settled_at or now)
+    ledger.post_journals(session, [journal(row, on)], now=now)
     settling.settle(session, account_ids=[row.account_id], now=now)
     credits.recover(session, account_id=row.account_id, now=now)
     mark_link(session, row.link_id, "SUCCEEDED")
@@ -134,13 +135,13 @@ def reopen(session: Session, row: models.PaymentRow, now: datetime) -> None:
     settling.settle(session, account_ids=[row.account_id], now=now)
 
 
-def journal(row: models.PaymentRow) -> ledger.Journal:
-    """This will give the journal of a payment that has arrived."""
+def journal(row: models.PaymentRow, on: date) -> ledger.Journal:
+    """This will give the journal of a payment that arrived on a day."""
     return ledger.Journal(
         key=f"payment:{row.id}",
         kind="PAYMENT",
         account_id=row.account_id,
-        effective_on=(row.settled_at or row.received_at).date(),
+        effective_on=on,
         amounts={ledger.CASH: row.amount_cents, ledger.RECEIVABLE: -row.amount_cents},
     )
 
@@ -204,13 +205,13 @@ def stop_debits(session: Session, row: models.PaymentRow, code: str | None, now:
 
 def _returned_debit(session: Session, row: models.PaymentRow, now: datetime) -> None:
     """The fee that the rule allows, automatic payment paused where trying again is of no use, and the customer told."""
-    cents = 0
+    cents, today = 0, owed.civil_today(session, account_id=row.account_id, now=now)
     if row.method in DEBITS:
         place = accounts.get_account(session, account_id=row.account_id).jurisdiction
-        cents, rule = rules.returned_fee(place, now.date(), failure_code=row.failure_code)
-        if cents and not _charged_lately(session, row.account_id, now):
+        cents, rule = rules.returned_fee(place, today, failure_code=row.failure_code)
+        if cents and not _charged_lately(session, row.account_id, today):
             credits.charge(
-                session, kind="RETURN_FEE", account_id=row.account_id, cents=cents, rule=rule, on=now.date(),
+                session, kind="RETURN_FEE", account_id=row.account_id, cents=cents, rule=rule, on=today,
                 key=f"return-fee:{row.id}", now=now,
             )  # fmt: skip
         else:
@@ -223,7 +224,8 @@ def _post(session: Session, row: models.PaymentRow, kind: str, key: str, cents: 
     """Money out of our hands (below nothing: into them again): owed by the account again, and no cash of ours."""
     session.flush()
     moved = {ledger.RECEIVABLE: cents, ledger.CASH: -cents}
-    journal = ledger.Journal(key=key, kind=kind, account_id=row.account_id, effective_on=now.date(), amounts=moved)
+    on = owed.civil_today(session, account_id=row.account_id, now=now)
+    journal = ledger.Journal(key=key, kind=kind, account_id=row.account_id, effective_on=on, amounts=moved)
     ledger.post_journals(session, [journal], now=now)
 
 
@@ -236,13 +238,13 @@ def _of_chargebacks(session: Session, payment_id: int, status: str) -> int:
     return int(session.scalar(found) or 0)
 
 
-def _charged_lately(session: Session, account_id: int, now: datetime) -> bool:
+def _charged_lately(session: Session, account_id: int, today: date) -> bool:
     """One failing debit is tried thrice; it costs its fee once."""
     charge = models.ChargeRow
     found = select(charge.id).where(
         charge.account_id == account_id,
         charge.kind == "RETURN_FEE",
-        charge.charged_on > now.date() - FEE_EVERY,
+        charge.charged_on > today - FEE_EVERY,
         charge.waived_at.is_(None),
     )
     return session.scalar(found.limit(1)) is not None

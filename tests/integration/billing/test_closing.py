@@ -170,6 +170,18 @@ def test_a_statement_runs_from_its_opening_to_its_closing_balance(hub, session, 
     assert (after.opening, after.lines, after.closing) == (D("30.68"), (), D("30.68"))
 
 
+def test_what_happens_in_the_evening_is_booked_on_its_day_there(hub, session, house):  # noqa: F811
+    """31 October, half past eight in New York, is November in the clock of the servers."""
+    evening, last = datetime(2026, 11, 1, 0, 30, tzinfo=UTC), date(2026, 10, 31)
+    pay(session, house, "p1", "100.00", evening)
+    billing.give_credit(
+        session, account_id=house.account_id, kind="GOODWILL", amount=D("5.00"), reason="sorry", actor="staff:ana",
+        key="c", now=evening,
+    )  # fmt: skip
+    found = books.account_statement(session, account_id=house.account_id, starts_on=last, ends_on=date(2026, 11, 1))
+    assert [(x.on, x.kind) for x in found.lines] == [(last, "PAYMENT"), (last, "CREDIT")]
+
+
 def test_a_closed_month_stays_as_it_was_and_late_news_counts_in_the_next(hub, session, house):  # noqa: F811
     november, december = date(2026, 11, 1), datetime(2026, 12, 2, tzinfo=UTC)
     with pytest.raises(errors.Refused, match=r"ledger\.month_not_over"):
