@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy import delete, or_, select
 from sqlalchemy.orm import Session
 
-from billing import ledger, models, once, owed, pricing, runs, settling, standing, tariffs, views
+from billing import ledger, models, once, owed, pricing, rules, runs, settling, standing, tariffs, views
 from core import audit, errors, money, outbox, periods
 from core.accounts import queries as accounts
 from core.compliance import rules as compliance
@@ -81,7 +81,11 @@ def consider(
     if ends_on is not None and starts_on >= ends_on:
         raise errors.Refused("tariff.service_ends", on=ends_on.isoformat())
     fee = _exit_fee(session, place.agreement.id, current, starts_on, today)
-    until = max(today, starts_on) + timedelta(days=offer.row.cooling_off_days)
+    agreed_on = max(today, starts_on)
+    until = max(
+        agreed_on + timedelta(days=offer.row.cooling_off_days),
+        rules.cooling_off(place.agreement.jurisdiction, agreed_on),
+    )
     return Considered(place, current, offer.document, starts_on, until, fee)
 
 

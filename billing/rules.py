@@ -60,6 +60,17 @@ def grace_days(jurisdiction: str, on: date) -> int:
     return compliance.rule(jurisdiction, "late_fee", on).days("grace_days")
 
 
+def cooling_off(jurisdiction: str, agreed_on: date) -> date:
+    """This will give the last day on which a customer may go back on a plan agreed on a day, whatever the plan says."""
+    facts = {
+        "jurisdiction": jurisdiction,
+        "agreed_on": agreed_on,
+        "holidays": calendar.public_holidays(jurisdiction, agreed_on.year),
+    }
+    until: date = compliance.decide("COOLING_OFF", facts, agreed_on).results["until"]
+    return until
+
+
 def most_instalments(jurisdiction: str, on: date) -> int:
     """This will give into how many parts a debt may be cut at most."""
     decision = compliance.decide("PAYMENT_PLAN", {"jurisdiction": jurisdiction}, on)

@@ -208,3 +208,17 @@ def test_the_end_of_a_term_is_told_once_and_in_time(walk):
     # forty-five days before 1 March 2028: on 16 January
     assert told == [0, 1, 1, 1]
     assert rows[0].data["ends_on"] == "2028-03-01"
+
+
+@pytest.mark.parametrize(("place", "until"), [("US-PA", date(2027, 3, 19)), ("US-TX", date(2027, 3, 10))])
+def test_a_plan_gives_no_less_time_to_think_again_than_the_rules_do(walk, place, until):
+    """Fourteen days by house policy; in Texas three working days, of which a weekend is none."""
+    w = walk(date(2027, 3, 1), jurisdiction=place)
+    w.to(date(2027, 3, 5))  # a Friday
+    document = urdb_document(w)
+    document |= {"label": "RES-HASTY", "name": "Hasty", "tariff": {**document["tariff"], "cooling_off_days": 0}}
+    billing.publish(w.session, document=document, starts_on=date(2026, 1, 1), now=w.now)
+    switch = billing.switch_tariff(
+        w.session, account_id=w.account_id, tariff_code="RES-HASTY", starts_on=date(2027, 3, 5), key="s", now=w.now
+    )
+    assert switch.cooling_off_until == until == queries.undo_until(w.session, account_id=w.account_id, now=w.now)
