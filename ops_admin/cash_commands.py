@@ -55,20 +55,24 @@ def waiting(context: click.Context) -> None:
 
 @cash.command()
 @click.argument("payment_id", type=int)
+@click.option("--credit", "of_credit", is_flag=True, help="The number is a credit's: it is paid out by check.")
 @click.option("--amount", type=_Amount(), default=None, help="Part of it; all that is left without.")
 @click.option("--reason", required=True)
 @BY
 @click.pass_context
 @_plain
-def refund(context: click.Context, payment_id: int, amount: Decimal | None, reason: str, actor: str) -> None:
-    """Ask that a payment goes back. Nothing moves until another person agrees."""
+def refund(
+    context: click.Context, payment_id: int, of_credit: bool, amount: Decimal | None, reason: str, actor: str
+) -> None:
+    """Ask that a payment goes back, or a credit out. Nothing moves until another person agrees."""
     from billing import operations as billing
 
     hub: Any = context.obj()
     with hub.transaction() as session:
         asked = billing.request_refund(
-            session, payment_id=payment_id, amount=amount, reason=reason, actor=f"staff:{actor}",
-            key=f"staff:{payment_id}:{amount}:{reason}", now=hub.now(),
+            session, payment_id=None if of_credit else payment_id, credit_id=payment_id if of_credit else None,
+            amount=amount, reason=reason, actor=f"staff:{actor}",
+            key=f"staff:{'credit:' if of_credit else ''}{payment_id}:{amount}:{reason}", now=hub.now(),
         )  # fmt: skip
     click.echo(f"refund {asked.id} of {asked.amount} waits for another person")
 
@@ -208,13 +212,15 @@ def deposit(context: click.Context, account: str, amount: Decimal | None, actor:
 @click.pass_context
 @_plain
 def return_deposit(context: click.Context, deposit_id: int, actor: str) -> None:
-    """Give a deposit back with its interest: it pays what is open, the rest is credit."""
+    """Give a deposit back with its interest: it pays what is open, the rest is a credit that can be paid out."""
+    from billing import cash_models
     from billing import operations as billing
 
     hub: Any = context.obj()
     with hub.transaction() as session:
         back = billing.return_deposit(session, deposit_id=deposit_id, actor=f"staff:{actor}", now=hub.now())
-    click.echo(f"deposit {deposit_id}: {back} given back")
+        given = session.get_one(cash_models.DepositRow, deposit_id).credit_id
+    click.echo(f"deposit {deposit_id}: {back} given back, as credit {given}")
 
 
 def _account(session: Any, number: str) -> int:

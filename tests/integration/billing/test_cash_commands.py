@@ -61,8 +61,15 @@ def test_a_deposit_is_asked_within_the_rules_and_goes_back_with_interest(hub, se
     pay(session, house, "p1", "392.04")
     session.commit()
     hub.clock.at = AT + timedelta(days=365)
-    assert run(hub, "return-deposit", asked, "--by", "bo") == (0, f"deposit {asked}: 266.59 given back\n")  # 2 % a year
+    code, said = run(hub, "return-deposit", asked, "--by", "bo")
+    credit = re.search(r"266.59 given back, as credit (\d+)", said)[1]  # 2 % a year
     assert run(hub, "deposit", "9999999999", "--by", "ana")[0] == 1
+    assert owes(session, house) == D("-266.59")
+    code, said = run(hub, "refund", credit, "--credit", "--reason", "moved out", "--by", "ana")
+    paid_out = re.search(r"refund (\d+) of 266.59", said)[1]
+    assert run(hub, "decide", paid_out, "--approve", "--by", "ana")[0] == 1
+    assert run(hub, "decide", paid_out, "--approve", "--by", "bo")[0] == 0
+    assert owes(session, house) == D("0.00")
 
 
 def test_a_credit_is_given_once_and_a_fee_is_let_go(hub, session, house):  # noqa: F811
