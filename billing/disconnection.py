@@ -14,6 +14,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from billing import ledger, models, once, owed, settling
+from billing import rules as house_rules
 from core import errors, money, outbox, periods
 from core.accounts import operations as connecting
 from core.accounts import queries as accounts
@@ -247,7 +248,7 @@ def _facts(
         "assistance_pending": any(e.status == "REQUESTED" and e.program.kind == "ASSISTANCE" for e in helped),
         "hour": periods.local(now, zone).hour,
         "holidays": sorted(decided.public_holidays(account.jurisdiction, today.year) & {today, today + _DAY}),
-        **_told(notices, zone),
+        **_told(notices, zone, house_rules.contact_hours(account.jurisdiction, today)),
     }
     if customer.medical_equipment:
         facts["medical_hold_until"] = customer.medical_until or date.max
@@ -258,15 +259,18 @@ def _facts(
     return facts
 
 
-def _told(notices: tuple[Notice, ...], zone: str) -> dict[str, Any]:
-    """When the notice reached the customer, and when somebody spoke with them: only what is proven counts."""
+def _told(notices: tuple[Notice, ...], zone: str, hours: range) -> dict[str, Any]:
+    """When the notice reached the customer, and when somebody spoke with them: only what is proven counts, and a call
+    only at an hour that may be called at.
+    """
     if not notices:
         return {}
     last = max(notice.round for notice in notices)
     proven = [(n.step, n.proven_at) for n in notices if n.round == last and n.proven_at is not None]
     facts: dict[str, Any] = {}
     given = [at for step, at in proven if step == "TERMINATION_NOTICE"]
-    calls = sorted({periods.civil_day(at, zone) for step, at in proven if step in ("CONTACT_1", "CONTACT_2")})
+    spoken = [periods.local(at, zone) for step, at in proven if step in ("CONTACT_1", "CONTACT_2")]
+    calls = sorted({at.date() for at in spoken if at.hour in hours})
     if given:
         facts["notice_on"] = periods.civil_day(max(given), zone)
     if calls:

@@ -9,7 +9,7 @@ from datetime import date, timedelta
 from decimal import Decimal
 
 from billing import allocation
-from core import money
+from core import errors, money
 from core.compliance import queries as calendar
 from core.compliance import rules as compliance
 
@@ -87,6 +87,15 @@ def reinstatement(jurisdiction: str, on: date) -> tuple[int, int]:
     """This will give for how many days a broken arrangement can live again, and how often in twelve months."""
     found = compliance.rule(jurisdiction, "reinstatement", on)
     return found.days("days"), found.days("a_year")
+
+
+def contact_hours(jurisdiction: str, on: date) -> range:
+    """This will give the hours of the day in which speaking with a customer counts before they are disconnected."""
+    try:
+        found = compliance.rule(jurisdiction, "disconnect_contact", on)
+    except errors.NotFound:
+        return range(24)
+    return range(int(found.values.get("hours_from", 0)), int(found.values.get("hours_to", 24)))
 
 
 def allocation_order(jurisdiction: str, on: date) -> allocation.Order:

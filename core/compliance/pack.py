@@ -65,7 +65,9 @@ NEEDED: dict[str, tuple[str, ...]] = {
 
 
 class Rule(BaseModel):
-    """One rule. `verified` is true only when its text was read in the source it cites."""
+    """One rule. `verified` is true only when its text was read in the source it cites. `unasked` names those of its
+    values that are kept for whoever reads them: the hub does nothing by them.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -77,17 +79,24 @@ class Rule(BaseModel):
     valid_to: date | None = None
     note: str = ""
     values: dict[str, Any]
+    unasked: tuple[str, ...] = ()
 
     @model_validator(mode="after")
     def _complete(self) -> "Rule":
         missing = [key for key in NEEDED.get(self.name, ()) if key not in self.values]
         if missing:
             raise ValueError(f"{self.id}: {self.name} needs {', '.join(missing)}")
+        if unknown := set(self.unasked) - set(self.values):
+            raise ValueError(f"{self.id}: it has no {', '.join(sorted(unknown))}")
         if not self.citation.strip():
             raise ValueError(f"{self.id}: no citation")
         if self.valid_to is not None and self.valid_to <= self.valid_from:
             raise ValueError(f"{self.id}: ends before it starts")
         return self
+
+    def holds(self, on: date) -> bool:
+        """This will say whether the rule is in force on a day."""
+        return self.valid_from <= on and (self.valid_to is None or on < self.valid_to)
 
     def days(self, key: str) -> int:
         """This will give a whole number of the rule."""

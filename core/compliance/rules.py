@@ -61,9 +61,19 @@ def rule(jurisdiction: str, name: str, on: date) -> shape.Rule:
     """This will give the rule of a name in force on a day: the jurisdiction's own, or else the default one."""
     for code in (jurisdiction, "US-DEFAULT"):
         for found in pack(code).rules:
-            if found.name == name and found.valid_from <= on and (found.valid_to is None or on < found.valid_to):
+            if found.name == name and found.holds(on):
                 return found
     raise errors.NotFound("compliance.no_rule", name=name, jurisdiction=jurisdiction)
+
+
+def in_force(jurisdiction: str, on: date) -> tuple[shape.Rule, ...]:
+    """This will list the rules in force on a day, by name: the jurisdiction's own, and the default one of what it
+    leaves open.
+    """
+    found: dict[str, shape.Rule] = {}
+    for code in ("US-DEFAULT", jurisdiction):
+        found |= {each.name: each for each in pack(code).rules if each.holds(on)}
+    return tuple(found[name] for name in sorted(found))
 
 
 def decide(action: str, facts: Mapping[str, Any], on: date) -> Decision:

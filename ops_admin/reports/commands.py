@@ -66,6 +66,30 @@ def deadlines(context: click.Context, as_json: bool) -> None:
         click.echo(f"{deadline.due_at:%Y-%m-%d %H:%M}Z  {deadline.kind}  {deadline.subject} {deadline.subject_id}")
 
 
+@compliance.command("rules")
+@click.argument("jurisdiction", required=False)
+@click.option("--on", type=click.DateTime(["%Y-%m-%d"]), help="In force on that day; today when left out.")
+@click.option("--json", "as_json", is_flag=True)
+def list_rules(jurisdiction: str | None, on: datetime | None, as_json: bool) -> None:
+    """List the rules in force in a jurisdiction, where each is written, and what of it nobody asks."""
+    from core.compliance import rules
+    from ops_admin import config
+
+    settings = config.load()
+    place = (jurisdiction or settings.jurisdiction).upper()
+    day = on.date() if on else periods.civil_day(config.now(), settings.utility_timezone)
+    found = rules.in_force(place, day)
+    if as_json:
+        click.echo(json.dumps([rule.model_dump() for rule in found], indent=2, default=str))
+        return
+    for rule in found:
+        click.echo(f"{rule.id:<28} {rule.citation}{'' if rule.verified else '  (not verified)'}")
+        for name, value in rule.values.items():
+            click.echo(f"    {name} = {value}{'  (nobody asks it)' if name in rule.unasked else ''}")
+        if rule.note:
+            click.echo(f"    {rule.note}")
+
+
 @compliance.command("may-disconnect")
 @click.argument("account")
 @click.option("--json", "as_json", is_flag=True)

@@ -9,6 +9,8 @@ import sys
 
 import pytest
 
+from core.compliance import rules
+
 ROOT = pathlib.Path(__file__).parents[2]
 PACKAGES = ("core", "metering", "billing", "channels", "bot", "actions", "crm_sync", "ops_admin")
 LINT = pathlib.Path(sys.executable).parent / "lint-imports"
@@ -115,3 +117,14 @@ def test_no_customer_sentence_outside_the_catalogues() -> None:
                 for argument in node.args[:1]:
                     if isinstance(argument, ast.Constant):
                         assert re.fullmatch(r"[a-z0-9_.]+", str(argument.value)), f"{path}: {argument.value!r}"
+
+
+def test_what_no_code_asks_of_a_rule_is_said_to_be_for_people() -> None:
+    known = {ROOT / "core/compliance/pack.py"}  # it names them all
+    said = "\n".join(path.read_text() for path in _sources() if path not in known)
+    packs = [rules.pack(file.stem.upper()) for file in (ROOT / "core/compliance/packs").glob("*.yaml")]
+    for rule in (rule for pack in packs for rule in pack.rules):
+        asked = [name for name in rule.values if name not in rule.unasked]
+        assert not asked or f'"{rule.name}"' in said, rule.id
+        for name in asked:
+            assert re.search(rf'"{name}"|^    {name}: int$', said, re.MULTILINE), f"{rule.id}: {name}"

@@ -89,10 +89,11 @@ def said(w: Walk) -> list[str]:
     return [row.kind for row in w.session.query(talks.MessageRow).order_by(talks.MessageRow.id)]
 
 
-def contact(w: Walk) -> None:
+def contact(w: Walk, **at: int) -> None:
     dunning.record_contact(
-        w.session, account_id=w.account_id, how="PHONE", actor="staff:ana", note="spoke with the customer", now=w.now
-    )
+        w.session, account_id=w.account_id, how="PHONE", actor="staff:ana", note="spoke with the customer",
+        now=w.now.replace(**at),
+    )  # fmt: skip
     w.session.commit()
 
 
@@ -238,6 +239,17 @@ def test_nothing_counts_that_is_not_proven(walk):
     contact(w)
     w.to(date(2027, 7, 12))
     assert blocks(w) == {"disconnect_contact"}  # two calls on one day are one attempt
+
+
+@pytest.mark.parametrize(("hour", "counts"), [(3, False), (10, False), (11, True)])
+def test_a_call_counts_only_at_an_hour_that_may_be_called_at(walk, hour, counts):
+    w = owing(walk)
+    climb(w, date(2027, 5, 25), date(2027, 6, 19))
+    contact(w)
+    climb(w, date(2027, 6, 20), date(2027, 6, 21))
+    contact(w, hour=hour)  # from seven in the morning, which is 11:00 UTC in June
+    w.to(date(2027, 6, 28))
+    assert ("disconnect_contact" not in blocks(w)) is counts
 
 
 def test_a_warning_that_ran_out_takes_its_order_with_it_and_is_given_anew(walk):

@@ -163,3 +163,15 @@ def test_the_command_prints_a_table_and_json(session: Session, hub: Any, name: s
     assert "SAIFI" in shown.output or "sales_ultimate_customers" in shown.output
     plain = CliRunner().invoke(commands.compliance, ["report", name, "--year", "2026", "--json"], obj=lambda: hub)
     assert json.loads(plain.output)["report"] == name
+
+
+def test_the_rules_in_force_are_listed_with_their_source() -> None:
+    shown = CliRunner().invoke(commands.compliance, ["rules", "us-ny"])
+    assert "us-ny.late_fee" in shown.output and "16 NYCRR 11.15" in shown.output, shown.output
+    assert "no_other_collection_fee = True  (nobody asks it)" in shown.output
+    plain = json.loads(
+        CliRunner().invoke(commands.compliance, ["rules", "us-pa", "--on", "2027-06-02", "--json"]).output
+    )
+    named = {rule["name"]: rule["id"] for rule in plain}
+    assert len(named) == len(plain) and named["due_days"] == "us-pa.due_days" and named["dsar"] == "us.dsar"
+    assert "doe_417_alert" not in named  # its form ended the day before
