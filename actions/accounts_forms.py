@@ -4,6 +4,8 @@ from collections.abc import Sequence
 from datetime import date
 
 from actions import asked, fieldwork, forms, frame, menu
+from billing import operations as billing
+from billing import queries as billing_queries
 from core import errors
 from core.accounts import operations as keeping
 from core.accounts import queries as accounts
@@ -247,14 +249,17 @@ def homes(ask: frame.Ask) -> tuple[accounts.ServicePoint, ...]:
 
 
 class MedicalEquipment(frame.HubAction):
-    """Registers that somebody in the home lives by electric equipment; where it is on file, says what that means."""
+    """Registers that somebody in the home lives by electric equipment; where it is on file, says what that means, and
+    until when it holds a shut-off off."""
 
     name_, needs, form = "action_medical_equipment", 2, "medical_form"
 
     def answer(self, ask: frame.Ask) -> Sequence[frame.Event]:
         if ask.customer().medical_equipment and asked.choice(ask, "medical_equipment") != "CHANGE":
             change = Choice("choice.medical_change", '/medical_equipment{"choice":"CHANGE"}')
-            ask.say("account.medical_is_on", choices=(change, *menu.wishes("planned_outage"), frame.person()))
+            held = billing_queries.current_medical_hold(ask.session, account_id=ask.account().id, on=ask.today)
+            choices = (change, *menu.wishes("planned_outage"), frame.person())
+            ask.say("account.medical_is_on", choices=choices, **_holding(held))
             return self.stop()
         ask.say("account.medical_start")
         return self.go()
@@ -299,8 +304,17 @@ class SubmitMedical(forms.Submit):
             detail=str(ask.slot("medical_detail")),
             now=ask.now,
         )
+        held = billing.note_medical_word(
+            ask.session, account_id=ask.account().id, actor=f"customer:{ask.account().customer_id}", now=ask.now
+        )
         support = Choice("program.medical_backup.name", '/enroll_program{"choice":"medical_backup"}')
-        ask.say("account.medical_done", choices=(support, *menu.wishes("planned_outage")))
+        ask.say("account.medical_done", choices=(support, *menu.wishes("planned_outage")), **_holding(held))
+
+
+def _holding(held: billing_queries.MedicalHold | None) -> dict[str, object]:
+    """The last day on which nothing is shut off, and whether a doctor has confirmed it."""
+    certified = held is not None and held.certified_by is not None
+    return {"through": held.through if held else None, "certified": certified}
 
 
 ACTIONS = (

@@ -19,6 +19,7 @@ class Disconnection(frame.HubAction):
         balance = billing.get_balance(ask.session, account_id=account.id, now=ask.now)
         verdict = billing.may_disconnect(ask.session, account_id=account.id, now=ask.now)
         customer = accounts.get_customer(ask.session, customer_id=account.customer_id)
+        held = billing.current_medical_hold(ask.session, account_id=account.id, on=verdict.on)
         if not point.connected:
             kind, offers = "billing.disconnected", ("pay_bill", "payment_plan", "financial_assistance")
         elif verdict.overdue <= 0:
@@ -36,6 +37,7 @@ class Disconnection(frame.HubAction):
             back_by=billing.reconnects_by(ask.session, account_id=account.id),
             citation=verdict.citation,
             medical=customer.medical_equipment,
+            held_through=held.through if held else None,
         )
         return self.stop()
 

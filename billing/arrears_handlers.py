@@ -14,8 +14,8 @@ _FOR_SURE = ("EMAIL", "WHATSAPP", "SMS")
 def review_arrears(hub: Hub, fact: outbox.Fact) -> None:
     """This will let a broken arrangement live again, take back an order without ground, and see to reconnection.
 
-    Subscribe to ``payment.received``, ``arrangement.opened``, ``dispute.opened``, ``bill.cancelled`` and
-    ``program.enrolled``.
+    Subscribe to ``payment.received``, ``arrangement.opened``, ``dispute.opened``, ``bill.cancelled``, ``medical.held``
+    and ``program.enrolled``.
     """
     account_id = int(fact.payload["account_id"])
     now = hub.now()
@@ -33,10 +33,10 @@ def tell_dispute(hub: Hub, fact: outbox.Fact) -> None:
 
 
 def tell_arrears(hub: Hub, fact: outbox.Fact) -> None:
-    """This will tell what became of a promise, of a bill that was wrong, or of the service itself.
+    """This will tell what became of a promise, of a bill that was wrong, of a medical hold, or of the service itself.
 
-    Subscribe to ``arrangement.broken``, ``.kept`` and ``.reinstated``, ``bill.corrected``, ``service.disconnected`` and
-    ``service.reconnected``.
+    Subscribe to ``arrangement.broken``, ``.kept`` and ``.reinstated``, ``bill.corrected``, ``medical.held`` and
+    ``.ended``, ``service.disconnected`` and ``service.reconnected``.
     """
     if hub.now() - fact.recorded_at > _NEWS_FOR:
         return

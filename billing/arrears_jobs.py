@@ -3,8 +3,9 @@
 from datetime import timedelta
 
 from sqlalchemy import ScalarSelect, func, select
+from sqlalchemy.orm import aliased
 
-from billing import budget_models, dunning, models
+from billing import budget_models, dunning, medical, medical_holds, medical_models, models
 from core import errors, log, money, periods
 from core.accounts import queries as accounts
 from core.compliance import rules
@@ -14,6 +15,7 @@ from core.hub import Hub
 logger = log.get(__name__)
 
 _PAGE = 500
+_FOR_SURE = ("EMAIL", "WHATSAPP", "SMS")
 _FURTHEST = 30  # days before a bill is due that a reminder may be asked for
 
 
@@ -121,6 +123,65 @@ def remind_instalments(hub: Hub) -> int:
             )
             told += sent is not None
     return told
+
+
+def remind_medical(hub: Hub) -> int:
+    """This will tell, once, that a medical hold is about to end and what prolongs it; gives how many were told. Daily.
+
+    How many days ahead is the jurisdiction's. One that another hold follows ends nothing.
+    """
+    now = hub.now()
+    today = periods.civil_day(now, hub.settings.utility_timezone)
+    row, later = medical_models.MedicalHoldRow, aliased(medical_models.MedicalHoldRow)
+    followed = (
+        select(later.id)
+        .where(later.account_id == row.account_id, later.until > row.until, later.ended_on.is_(None))
+        .exists()
+    )
+    after = told = 0
+    while True:
+        with hub.transaction() as session:
+            ending = session.scalars(
+                select(row)
+                .where(
+                    row.ended_on.is_(None),
+                    row.reminded_at.is_(None),
+                    row.starts_on < today,  # how long it holds was told when it began
+                    row.until > today,
+                    row.until <= today + timedelta(days=_FURTHEST),
+                    row.id > after,
+                    ~followed,
+                )
+                .order_by(row.id)
+                .limit(_PAGE)
+                .with_for_update(of=row, skip_locked=True)
+            ).all()
+            for hold in ending:
+                account = accounts.get_account(session, account_id=hold.account_id)
+                name = "medical_word" if hold.kind == medical_holds.WORD else "medical_hold"
+                if (hold.until - today).days > rules.rule(account.jurisdiction, name, today).days("remind_days"):
+                    continue
+                hold.reminded_at = now
+                sent = conversing.notify_customer(
+                    session,
+                    customer_id=account.customer_id,
+                    kind="notice.medical_ending",
+                    data={
+                        "hold": hold.kind,
+                        "through": (hold.until - timedelta(days=1)).isoformat(),
+                        "renewable": medical.may_renew(session, account_id=account.id, today=today),
+                        "days": rules.rule(account.jurisdiction, "medical_hold", today).days("days"),
+                    },
+                    purpose="SERVICE",
+                    key=f"medical-ending:{hold.id}",
+                    now=now,
+                    house=conversing.house(hub.settings),
+                    channels=_FOR_SURE,
+                )
+                told += sent is not None
+        if not ending:
+            return told
+        after = ending[-1].id
 
 
 def climb(hub: Hub) -> dict[str, int]:

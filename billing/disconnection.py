@@ -13,7 +13,7 @@ from typing import Any
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from billing import ledger, models, once, owed, settling
+from billing import ledger, medical_holds, models, once, owed, settling
 from billing import rules as house_rules
 from core import errors, money, outbox, periods
 from core.accounts import operations as connecting
@@ -164,8 +164,8 @@ def complete_disconnection(session: Session, *, number: str, actor: str, now: da
 def review(session: Session, *, account_id: int, now: datetime) -> work.ServiceRequest | None:
     """This will take back an order that has lost its ground, and order reconnection when the debt is settled.
 
-    For everything that may change the answer: a payment, an arrangement, a dispute, an application for help, the day.
-    Gives the reconnection that was ordered, if one was.
+    For everything that may change the answer: a payment, an arrangement, a dispute, an application for help, a doctor's
+    certificate, the day. Gives the reconnection that was ordered, if one was.
     """
     once.lock_account(session, account_id)
     verdict = may_disconnect(session, account_id=account_id, now=now)
@@ -175,9 +175,14 @@ def review(session: Session, *, account_id: int, now: datetime) -> work.ServiceR
     order = _open_order(session, account_id, "DISCONNECT")
     if order is not None:
         fieldwork.add_update(session, request_id=order.id, note=", ".join(sorted(grounds)), status="CANCELLED", now=now)
-    if verdict.connected or not (verdict.overdue <= 0 or verdict.facts["arrangement"]):
+    if verdict.connected:
         return None
-    return _reconnect(session, account_id, "PAID" if verdict.overdue <= 0 else "ARRANGEMENT", verdict.on, now)
+    if verdict.overdue <= 0 or verdict.facts["arrangement"]:
+        return _reconnect(session, account_id, "PAID" if verdict.overdue <= 0 else "ARRANGEMENT", verdict.on, now)
+    certified = verdict.facts.get("medical_hold") == medical_holds.CERTIFICATE
+    if certified and rules.rule(verdict.facts["jurisdiction"], "medical_hold", verdict.on).flag("restores"):
+        return _reconnect(session, account_id, "MEDICAL", verdict.on, now)
+    return None
 
 
 def complete_reconnection(session: Session, *, number: str, actor: str, now: datetime) -> work.ServiceRequest:
@@ -250,8 +255,11 @@ def _facts(
         "holidays": sorted(decided.public_holidays(account.jurisdiction, today.year) & {today, today + _DAY}),
         **_told(notices, zone, house_rules.contact_hours(account.jurisdiction, today)),
     }
+    held = medical_holds.current(session, account_id=account.id, on=today)
+    if held is not None:
+        facts["medical_hold_until"], facts["medical_hold"] = held.until, held.kind
     if customer.medical_equipment:
-        facts["medical_hold_until"] = customer.medical_until or date.max
+        facts["medical_equipment"] = True  # stands against nothing by itself; who decides must know
     if any(e.status == "ACTIVE" and "LOW_INCOME" in e.program.requires for e in helped):
         facts["low_income"] = True
     for point in points[:1]:

@@ -22,6 +22,9 @@ from billing.disconnection import complete_disconnection, complete_reconnection,
 from billing.dunning import record_contact, record_letter
 from billing.gateway_news import resolve_parked, settle_gateway_event
 from billing.issuing import cancel_bill, issue_bill, issue_bills, release_bill
+from billing.medical import certify as certify_illness
+from billing.medical import end as end_medical_hold
+from billing.medical import note_word as note_medical_word
 from billing.methods import DEBITS
 from billing.methods import kept as kept_methods
 from billing.payments import (
@@ -54,11 +57,13 @@ __all__ = [
     "bill_outstanding",
     "cancel_bill",
     "cancel_switch",
+    "certify_illness",
     "charge_deposit",
     "close_dispute",
     "complete_disconnection",
     "complete_reconnection",
     "decide_refund",
+    "end_medical_hold",
     "fail_phone_payment",
     "give_credit",
     "issue_bill",
@@ -67,6 +72,7 @@ __all__ = [
     "kept_methods",
     "leave_budget",
     "load_published",
+    "note_medical_word",
     "open_arrangement",
     "open_budget",
     "open_dispute",

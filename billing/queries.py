@@ -8,6 +8,9 @@ from billing.corrections import Preview, Rebill, preview_bill
 from billing.disconnection import Block, Notice, Verdict, list_notices, may_disconnect, reconnects_by
 from billing.gateway_news import list_parked
 from billing.hour_advice import hour_advice
+from billing.medical_holds import Hold as MedicalHold
+from billing.medical_holds import current as current_medical_hold
+from billing.medical_holds import list_holds as list_medical_holds
 from billing.outlook import price_outlook
 from billing.owed import (
     blocked_by,
@@ -103,6 +106,7 @@ __all__ = [
     "HourPrices",
     "Instalment",
     "LateFeeStatus",
+    "MedicalHold",
     "Notice",
     "Option",
     "Payment",
@@ -135,6 +139,7 @@ __all__ = [
     "cost_of_usage",
     "count_on",
     "count_proposals",
+    "current_medical_hold",
     "current_tariff",
     "explain_bill",
     "find_bill_by_number",
@@ -154,6 +159,7 @@ __all__ = [
     "list_bills",
     "list_disputes",
     "list_held_bills",
+    "list_medical_holds",
     "list_notices",
     "list_parked",
     "list_payments",

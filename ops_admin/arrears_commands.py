@@ -125,7 +125,7 @@ def outstanding(context: click.Context, account: str) -> None:
 
 @click.group()
 def arrears() -> None:
-    """The ladder, and the orders at its end."""
+    """The ladder, the orders at its end, and what illness at home holds off."""
 
 
 @arrears.command()
@@ -191,6 +191,79 @@ def reconnect(context: click.Context, number: str, actor: str) -> None:
     with hub.transaction() as session:
         operations.complete_reconnection(session, number=number, actor=actor, now=hub.now())
     click.echo("reconnected")
+
+
+@arrears.command("medical")
+@click.argument("account")
+@click.pass_context
+@_plain
+def medical_holds(context: click.Context, account: str) -> None:
+    """List the medical holds of an account, newest first."""
+    from billing import queries as billing
+
+    with context.obj().transaction() as session:
+        found = billing.list_medical_holds(session, account_id=_account(session, account))
+    for hold in found:
+        by = f"certificate of {hold.certified_by}" if hold.certified_by else "the customer's word"
+        renewed = f", renewal {hold.renewal}" if hold.renewal else ""
+        ended = f"; ended {hold.ended_on} by {hold.ended_by}: {hold.ended_why}" if hold.ended_on else ""
+        click.echo(f"{hold.starts_on} through {hold.through}  {by}{renewed}, noted by {hold.recorded_by}{ended}")
+    click.echo(f"{len(found)} holds")
+
+
+@arrears.command("medical-word")
+@click.argument("account")
+@click.option("--actor", required=True, help="Who was told.")
+@click.pass_context
+@_plain
+def medical_word(context: click.Context, account: str, actor: str) -> None:
+    """Note that a customer says somebody at home is ill: it holds for the rule's days, once against a debt."""
+    from billing import operations
+
+    hub: Any = context.obj()
+    with hub.transaction() as session:
+        held = operations.note_medical_word(
+            session, account_id=_account(session, account), actor=f"staff:{actor}", now=hub.now()
+        )
+    click.echo(f"held through {held.through}" if held else "not held: their word was used; a certificate is needed")
+
+
+@arrears.command("medical-certificate")
+@click.argument("account")
+@click.option("--doctor", required=True, help="Who certifies it, as it stands on the paper.")
+@click.option("--days", type=int, default=None, help="As certified, at most the rule's; the rule's without it.")
+@click.option("--actor", required=True, help="Who has seen it.")
+@click.pass_context
+@_plain
+def medical_certificate(context: click.Context, account: str, doctor: str, days: int | None, actor: str) -> None:
+    """Note a doctor's certificate; after another one against the same debt it is a renewal, as the rule has it."""
+    from billing import operations
+
+    hub: Any = context.obj()
+    with hub.transaction() as session:
+        held = operations.certify_illness(
+            session, account_id=_account(session, account), doctor=doctor, days=days, actor=f"staff:{actor}",
+            now=hub.now(),
+        )  # fmt: skip
+    click.echo(f"held through {held.through}" + (f", renewal {held.renewal}" if held.renewal else ""))
+
+
+@arrears.command("medical-end")
+@click.argument("account")
+@click.option("--reason", required=True, help="Kept in the audit trail.")
+@click.option("--actor", required=True, help="Who ends it.")
+@click.pass_context
+@_plain
+def medical_end(context: click.Context, account: str, reason: str, actor: str) -> None:
+    """End a medical hold from today on."""
+    from billing import operations
+
+    hub: Any = context.obj()
+    with hub.transaction() as session:
+        operations.end_medical_hold(
+            session, account_id=_account(session, account), reason=reason, actor=f"staff:{actor}", now=hub.now()
+        )
+    click.echo("ended")
 
 
 def _account(session: Any, number: str) -> int:

@@ -17,6 +17,7 @@ PACKAGES = (
     "billing.correction_models",
     "billing.alert_models",
     "billing.letter_models",
+    "billing.medical_models",
     "billing.budget_models",
     "billing.price_models",
     "crm_sync.models",

@@ -53,6 +53,7 @@ JOBS: tuple[Job, ...] = (
     Job("billing.remind_due", timedelta(hours=6), arrears_jobs.remind_due),
     Job("billing.remind_instalments", timedelta(hours=6), arrears_jobs.remind_instalments),
     Job("billing.review_budgets", timedelta(hours=24), budget_jobs.review_budgets),
+    Job("billing.remind_medical", timedelta(hours=6), arrears_jobs.remind_medical),
     Job("billing.climb", timedelta(hours=6), arrears_jobs.climb),
     Job("billing.remind_expiry", timedelta(hours=24), plan_jobs.remind_expiry),
     Job("billing.watch_bills", timedelta(hours=6), alert_jobs.watch_bills),

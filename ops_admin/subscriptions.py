@@ -81,6 +81,8 @@ SUBSCRIPTIONS: Mapping[str, tuple[Subscriber, ...]] = {
     "budget.changed": (_tell_arrears,),
     "budget.settled": (_tell_arrears,),
     "budget.ended": (_tell_arrears,),
+    "medical.held": (_tell_arrears, _review_arrears),
+    "medical.ended": (_tell_arrears,),
     "service.disconnected": (_tell_arrears,),
     "service.reconnected": (_tell_arrears,),
     # reads, or prices of the hour, that changed after they were billed, or that bills waited for

@@ -34,9 +34,8 @@ class CustomerRow(db.Base):
     kind: Mapped[str]
     locale: Mapped[str]
     opened_on: Mapped[date]
-    medical_equipment: Mapped[bool] = mapped_column(default=False)
+    medical_equipment: Mapped[bool] = mapped_column(default=False)  # a register: it holds no shut-off off
     medical_detail: Mapped[str | None]
-    medical_until: Mapped[date | None]
 
 
 class AccountRow(db.Base):

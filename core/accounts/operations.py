@@ -301,13 +301,12 @@ def register_medical_equipment(
     customer_id: int,
     detail: str,
     now: datetime,
-    until: date | None = None,
     actor: str = "customer",
 ) -> queries.Customer:
-    """This will note that somebody in a customer's home lives by electric medical equipment."""
+    """This will note that somebody in a customer's home lives by electric medical equipment; it has no end."""
     row = _customer_row(session, customer_id)
-    if not (row.medical_equipment and row.medical_detail == detail and row.medical_until == until):
-        row.medical_equipment, row.medical_detail, row.medical_until = True, detail, until
+    if not (row.medical_equipment and row.medical_detail == detail):
+        row.medical_equipment, row.medical_detail = True, detail
         session.flush()
         audit.record(
             session, actor=actor, action="medical_registered", subject="customer", subject_id=customer_id, now=now

@@ -22,8 +22,7 @@ class Customer:
     kind: str  # "RESIDENTIAL" or "BUSINESS"
     locale: str
     opened_on: date
-    medical_equipment: bool
-    medical_until: date | None = None  # None beside equipment: until somebody says otherwise
+    medical_equipment: bool  # that somebody lives by it; how long that holds a shut-off off is billing's to say
 
 
 @dataclass(frozen=True)
@@ -496,9 +495,7 @@ def _service_point(row: Any) -> ServicePoint:
 
 
 def _customer(row: models.CustomerRow) -> Customer:
-    return Customer(
-        row.id, row.number, row.full_name, row.kind, row.locale, row.opened_on, row.medical_equipment, row.medical_until
-    )
+    return Customer(row.id, row.number, row.full_name, row.kind, row.locale, row.opened_on, row.medical_equipment)
 
 
 def contact_point(row: models.ContactPointRow) -> ContactPoint:

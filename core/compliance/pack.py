@@ -10,11 +10,11 @@ from pydantic import BaseModel, ConfigDict, model_validator
 RuleName = Literal[
     "due_days", "late_fee", "payment_plan", "disconnect_notice", "disconnect_contact", "disconnect_dispute",
     "disconnect_arrangement", "disconnect_assistance", "disconnect_amount", "disconnect_hours", "no_disconnect_days",
-    "no_disconnect_season", "no_disconnect_weather", "medical_hold", "reconnect", "reminders", "dunning",
-    "payment_extension", "reinstatement", "plan_expiry", "back_billing", "deposit", "cooling_off", "outage_credit",
-    "call_answer", "estimates", "allocation", "e_bill", "dsar", "opt_out", "regulator", "doe_417_alert",
-    "doe_417_normal", "doe_417_final", "returned_payment_fee", "deposit_interest", "usage_privacy", "budget_billing",
-    "sepa_debit",
+    "no_disconnect_season", "no_disconnect_weather", "medical_hold", "medical_word", "reconnect", "reminders",
+    "dunning", "payment_extension", "reinstatement", "plan_expiry", "back_billing", "deposit", "cooling_off",
+    "outage_credit", "call_answer", "estimates", "allocation", "e_bill", "dsar", "opt_out", "regulator",
+    "doe_417_alert", "doe_417_normal", "doe_417_final", "returned_payment_fee", "deposit_interest", "usage_privacy",
+    "budget_billing", "sepa_debit",
 ]  # fmt: skip
 
 # what a rule of a name must bring; the rest of `values` is free
@@ -34,7 +34,8 @@ NEEDED: dict[str, tuple[str, ...]] = {
     "plan_expiry": ("days",),
     "no_disconnect_days": ("weekdays", "holidays", "holiday_eves"),
     "no_disconnect_season": ("from", "to"),
-    "medical_hold": ("days",),
+    "medical_hold": ("days", "remind_days"),
+    "medical_word": ("days", "times", "remind_days"),
     "back_billing": ("months",),
     "returned_payment_fee": ("amount",),
     "deposit_interest": ("percent",),

@@ -9,7 +9,8 @@ PAYMENT_PLAN        amount -> results instalments
 DISCONNECT          weekday is read from `on`; holiday, holiday_eve, notice_on, contact_on, temperature_high_f,
                     forecast_high_f, heat_advisory_days_ago, medical_hold_until, low_income, arrangement, disputed,
                     assistance_pending, overdue and days_overdue, hour -> results blocks: every rule against it
-MEDICAL_HOLD        starts_on, renewals, bills_paid -> until
+MEDICAL_HOLD        starts_on, renewals, bills_paid, certified_days -> until
+MEDICAL_WORD        starts_on, words -> until
 BACK_BILL           oldest_on, at_fault -> earliest_on
 DEPOSIT             average_bill -> amount
 COOLING_OFF         agreed_on -> until
@@ -232,12 +233,22 @@ _DISCONNECT_CHECKS: tuple[tuple[str, Callable[[shape.Rule, Mapping[str, Any], da
 
 
 def _medical_hold(facts: Mapping[str, Any], on: date) -> Decision:
+    """A doctor's certificate: for the days it names, at most the rule's."""
     found = rule(facts["jurisdiction"], "medical_hold", on)
     renewals = facts.get("renewals", 0)
     most = found.values.get("renewals_if_unpaid")
     allowed = renewals == 0 or most is None or bool(facts.get("bills_paid")) or renewals <= most
-    until = facts["starts_on"] + timedelta(days=found.days("days"))
+    days = min(found.days("days"), facts.get("certified_days") or found.days("days"))
+    until = facts["starts_on"] + timedelta(days=days)
     return _say("MEDICAL_HOLD", facts, found, allowed, until=until if allowed else None)
+
+
+def _medical_word(facts: Mapping[str, Any], on: date) -> Decision:
+    """What a customer says of an illness at home, until a doctor confirms it: not over and over against one debt."""
+    found = rule(facts["jurisdiction"], "medical_word", on)
+    allowed = facts.get("words", 0) < found.days("times")
+    until = facts["starts_on"] + timedelta(days=found.days("days"))
+    return _say("MEDICAL_WORD", facts, found, allowed, until=until if allowed else None)
 
 
 def _back_bill(facts: Mapping[str, Any], on: date) -> Decision:
@@ -282,6 +293,7 @@ _DECIDERS: Mapping[str, Callable[[Mapping[str, Any], date], Decision]] = {
     "PAYMENT_PLAN": _payment_plan,
     "DISCONNECT": _disconnect,
     "MEDICAL_HOLD": _medical_hold,
+    "MEDICAL_WORD": _medical_word,
     "BACK_BILL": _back_bill,
     "DEPOSIT": _deposit,
     "COOLING_OFF": _cooling_off,

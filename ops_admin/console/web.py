@@ -10,7 +10,8 @@ from billing import validations
 from core import log, outbox, periods
 from core.hub import Hub
 from ops_admin import clock, schedule
-from ops_admin.console import arrears, bill_runs, cash, entry, letters, reads, status
+from ops_admin.console import arrears, bill_runs, cash, entry, letters, reads
+from ops_admin.console import status as standing
 
 logger = log.get(__name__)
 
@@ -18,7 +19,7 @@ Probe = Callable[[], bool]
 
 
 def blueprint(hub: Hub, queue_ready: Probe) -> flask.Blueprint:
-    """This will give the console. It shows, owes dead letters again, and takes decisions of reads and money."""
+    """This will give the console. It shows, owes dead letters again, and takes decisions of reads, money, illness."""
     pages = flask.Blueprint(
         "console", __name__, template_folder="templates", static_folder="static", static_url_path="/ops/static"
     )
@@ -67,14 +68,20 @@ def blueprint(hub: Hub, queue_ready: Probe) -> flask.Blueprint:
 
     @pages.get("/ops/")
     def console() -> flask.typing.ResponseReturnValue:
+        tried = flask.request.args.get("tried", type=int)
+        done = arrears.DONE.get(flask.request.args.get("done", "")) if tried is None else f"{tried} owed again."
+        return overview(asked=flask.request.args.get("account", "")[:20], done=done)
+
+    def overview(
+        *, asked: str, done: str | None = None, wrong: str | None = None, status: int = 200
+    ) -> flask.typing.ResponseReturnValue:
         now = hub.now()
-        asked, tried = flask.request.args.get("account", "")[:20], flask.request.args.get("tried", type=int)
         behind: tuple[arrears.Behind, ...] = ()
         turns: tuple[clock.Turn, ...] = ()
-        one = None
+        one: arrears.Asked | None = None
         try:
             with hub.transaction() as session:
-                found = status.read(session, now=now)
+                found = standing.read(session, now=now)
                 behind = arrears.read(session, now=now)
                 one = arrears.find(session, number=asked, now=now) if asked else None
                 turns = clock.list_turns(session, jobs=schedule.JOBS, now=now)
@@ -86,10 +93,12 @@ def blueprint(hub: Hub, queue_ready: Probe) -> flask.Blueprint:
         page = flask.render_template(
             "console/console.html", status=found, health=health, now=now, form=form, when=_when(hub),
             why=validations.sentence,
-            house=hub.settings.utility_name, done=None if tried is None else f"{tried} owed again.",
+            house=hub.settings.utility_name, done=done, wrong=wrong,
+            name=entry.name_of(flask.request.cookies.get(entry.NAME, ""), hub.settings),
+            known=flask.request.form.get("by", ""),
             behind=behind, asked=asked, one=one, turns=turns, unwell=[t for t in turns if t.late or t.error],
         )  # fmt: skip
-        return page, 200 if found else 503
+        return page, status if found else 503
 
     @pages.post("/ops/retry")
     def retry() -> flask.typing.ResponseReturnValue:
@@ -101,6 +110,7 @@ def blueprint(hub: Hub, queue_ready: Probe) -> flask.Blueprint:
             count = outbox.retry_dead(session, delivery_ids=ids, now=now)
         return flask.redirect(flask.url_for("console.console", tried=count))
 
+    arrears.add(pages, hub, overview)
     reads.add(pages, hub, _when(hub))
     cash.add(pages, hub, _when(hub))
     letters.add(pages, hub, _when(hub))

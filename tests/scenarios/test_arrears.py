@@ -12,7 +12,6 @@ from click.testing import CliRunner
 from billing import arrangements, arrears_handlers, arrears_jobs, corrections, disconnection, dunning, jobs, queries
 from billing import operations as billing
 from core import errors, outbox
-from core.accounts import operations as accounts
 from core.accounts import queries as places
 from core.compliance import operations as compliance
 from core.compliance import queries as decided
@@ -201,12 +200,10 @@ def test_an_order_that_loses_its_ground_is_taken_back(walk, why):
         ask_for_help(w)
         heard = "program.enrolled"
     else:
-        accounts.register_medical_equipment(
-            w.session, customer_id=w.customer_id, detail="oxygen", until=date(2027, 8, 1), now=w.now
-        )
-        heard = None
+        billing.note_medical_word(w.session, account_id=w.account_id, actor="customer", now=w.now)
+        heard = "medical.held"
     w.session.commit()
-    handle(w, heard) if heard else climb(w, date(2027, 6, 29), date(2027, 6, 29))
+    handle(w, heard)
     assert order_of(w).status == "CANCELLED" and connected(w)
     expected = {
         "dispute": "disconnect_dispute", "arrangement": "disconnect_arrangement", "payment": "disconnect_amount",
@@ -270,9 +267,7 @@ def test_a_warning_that_ran_out_takes_its_order_with_it_and_is_given_anew(walk):
 
 def test_when_the_reason_to_wait_is_gone_the_rung_is_tried_again(walk):
     w = behind(walk)
-    accounts.register_medical_equipment(
-        w.session, customer_id=w.customer_id, detail="oxygen", until=date(2027, 7, 7), now=w.now
-    )
+    billing.certify_illness(w.session, account_id=w.account_id, doctor="Dr. Lee", days=9, actor="staff:ana", now=w.now)
     w.session.commit()
     assert climb(w, date(2027, 6, 29), date(2027, 7, 6)) == {}
     assert climb(w, date(2027, 7, 7), date(2027, 7, 7)) == {date(2027, 7, 7): "ORDER"}

@@ -135,7 +135,6 @@ def upgrade() -> None:
     sa.Column('opened_on', sa.Date(), nullable=False),
     sa.Column('medical_equipment', sa.Boolean(), nullable=False),
     sa.Column('medical_detail', sa.Text(), nullable=True),
-    sa.Column('medical_until', sa.Date(), nullable=True),
     sa.CheckConstraint("full_name <> ''", name=op.f('ck_customer_full_name')),
     sa.CheckConstraint("kind IN ('RESIDENTIAL', 'BUSINESS')", name=op.f('ck_customer_kind')),
     sa.CheckConstraint("locale IN ('en', 'es')", name=op.f('ck_customer_locale')),
@@ -1817,6 +1816,32 @@ def upgrade() -> None:
     sa.PrimaryKeyConstraint('id', name=op.f('pk_letter_batch')),
     sa.UniqueConstraint('day', name=op.f('uq_letter_batch_day'))
     )
+    op.create_table('medical_hold',
+    sa.Column('id', sa.BigInteger(), sa.Identity(always=False), nullable=False),
+    sa.Column('account_id', sa.BigInteger(), nullable=False),
+    sa.Column('kind', sa.Text(), nullable=False),
+    sa.Column('starts_on', sa.Date(), nullable=False),
+    sa.Column('until', sa.Date(), nullable=False),
+    sa.Column('renewal', sa.BigInteger(), nullable=False),
+    sa.Column('certified_by', sa.Text(), nullable=True),
+    sa.Column('decision_id', sa.BigInteger(), nullable=False),
+    sa.Column('recorded_by', sa.Text(), nullable=False),
+    sa.Column('recorded_at', sa.DateTime(timezone=True), nullable=False),
+    sa.Column('reminded_at', sa.DateTime(timezone=True), nullable=True),
+    sa.Column('ended_on', sa.Date(), nullable=True),
+    sa.Column('ended_by', sa.Text(), nullable=True),
+    sa.Column('ended_why', sa.Text(), nullable=True),
+    sa.CheckConstraint("(kind = 'CERTIFICATE') = (certified_by IS NOT NULL)", name=op.f('ck_medical_hold_certified_by')),
+    sa.CheckConstraint("kind IN ('WORD', 'CERTIFICATE')", name=op.f('ck_medical_hold_kind')),
+    sa.CheckConstraint('(ended_on IS NULL) = (ended_by IS NULL) AND (ended_on IS NULL) = (ended_why IS NULL)', name=op.f('ck_medical_hold_ended')),
+    sa.CheckConstraint('renewal >= 0', name=op.f('ck_medical_hold_renewal')),
+    sa.CheckConstraint('until > starts_on', name=op.f('ck_medical_hold_until')),
+    sa.ForeignKeyConstraint(['account_id'], ['account.id'], name=op.f('fk_medical_hold_account_id')),
+    sa.ForeignKeyConstraint(['decision_id'], ['compliance_decision.id'], name=op.f('fk_medical_hold_decision_id')),
+    sa.PrimaryKeyConstraint('id', name=op.f('pk_medical_hold'))
+    )
+    op.create_index(op.f('ix_medical_hold_account_id_until'), 'medical_hold', ['account_id', 'until'], unique=False)
+    op.create_index('ix_medical_hold_unreminded', 'medical_hold', ['until'], unique=False, postgresql_where=sa.text('ended_on IS NULL AND reminded_at IS NULL'))
     op.create_table('bill_letter',
     sa.Column('bill_id', sa.BigInteger(), autoincrement=False, nullable=False),
     sa.Column('account_id', sa.BigInteger(), nullable=False),

@@ -8,6 +8,8 @@ from typing import Any
 import pytest
 
 from actions import frame, registry
+from billing import owed
+from billing import queries as billing
 from core import wording
 from core.accounts import operations as accounts
 from core.accounts import queries as people
@@ -381,8 +383,16 @@ def test_medical_equipment_is_registered_once_confirmed(wired: Open) -> None:
     wish(maya, "medical_equipment")
     maya.answer("medical_form", "medical_detail", "oxygen concentrator, two hours of battery")
     maya.answer("medical_form", "confirm", *YES)
-    assert maya.act("action_submit_medical", *YES).kinds == ["account.medical_done"]
-    assert wish(maya, "medical_equipment").kinds == ["account.medical_is_on"]
+    done = maya.act("action_submit_medical", *YES)
+    assert done.kinds == ["account.medical_done"]
+    with maya.hub.transaction() as session:
+        today = owed.civil_today(session, account_id=maya.house.account_id, now=maya.hub.now())
+        (hold,) = billing.list_medical_holds(session, account_id=maya.house.account_id)
+    assert (hold.kind, hold.starts_on) == ("WORD", today) and hold.until == today + timedelta(days=3)
+    assert hold.recorded_by == f"customer:{maya.house.customer_id}"
+    said = {"through": hold.through.isoformat(), "certified": False}
+    assert done.data("account.medical_done") == said
+    assert wish(maya, "medical_equipment").data("account.medical_is_on") == said
 
 
 # --- programs --------------------------------------------------------------------------------------------------------

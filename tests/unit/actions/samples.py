@@ -68,6 +68,7 @@ TOLD = {
     "reasons": ["disconnect_notice", "disconnect_contact"],
     "warned_on": "2026-11-10",
     "back_by": None,
+    "held_through": None,
     "citation": "66 Pa.C.S. 1406",
 }
 METER = {"number": "BW100011", "smart": True, "minutes": 60, "installed_on": "2021-03-01", "fresh_until": AT}
@@ -160,8 +161,14 @@ SAMPLES: dict[str, list[dict[str, Any]]] = {
     "billing.disconnect_risk": [
         {**TOLD, "medical": False},
         {**TOLD, "allowed": True, "reasons": [], "warned_on": None, "medical": True},
+        {**TOLD, "allowed": False, "reasons": ["medical_hold"], "medical": True, "held_through": "2026-11-29"},
     ],
     "billing.disconnected": [{**TOLD, "medical": False}, {**TOLD, "medical": False, "back_by": AT}],
+    "notice.medical_held": [{"hold": h, "through": "2026-12-26", "days": 30} for h in ("WORD", "CERTIFICATE")],
+    "notice.medical_ending": [
+        {"hold": h, "through": "2026-12-26", "days": 30, "renewable": r}
+        for h, r in (("WORD", True), ("CERTIFICATE", True), ("CERTIFICATE", False))
+    ],
     "notice.due_soon": [{"amount": "80.00", "due_on": "2026-11-30", "days": days} for days in (5, 1)],
     "notice.instalment_due": [{"amount": "44.06", "due_on": "2026-12-07"}],
     **{f"notice.dunning_{step}": [

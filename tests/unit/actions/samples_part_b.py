@@ -125,6 +125,10 @@ SAMPLES: dict[str, list[dict[str, Any]]] = {
     "account.preferences_how": [{"texting": True}, {"texting": False}],
     "account.preferences": [{"changed": c, "news": NEWS, "contacts": CONTACTS} for c in ("ALERTS", None)],
     **{f"account.news_{turn}": [{"purpose": item["purpose"]} for item in NEWS] for turn in ("on", "off")},
+    **{f"account.medical_{news}": [
+        {"through": "2026-12-26", "certified": True}, {"through": "2026-11-29", "certified": False},
+        {"through": None, "certified": False},
+    ] for news in ("is_on", "done")},
     "account.medical_confirm": [{"detail": "oxygen concentrator, battery for two hours", "address": "1 Elm St"}],
     "programs.tips": [{"tips": TIPS}, {"tips": TIPS[:1]}],
     "programs.list": [{"programs": PROGRAMS, "joinable": 1}, {"programs": PROGRAMS[:1], "joinable": 0}],

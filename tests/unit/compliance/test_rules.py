@@ -151,6 +151,22 @@ def test_medical_holds_renew_twice_while_bills_are_unpaid() -> None:
     assert rules.decide("MEDICAL_HOLD", {**facts, "renewals": 3, "bills_paid": True}, TUESDAY).allowed
 
 
+def test_a_certificate_holds_for_the_days_it_names_and_no_longer_than_the_rule() -> None:
+    facts = {"jurisdiction": "US-PA", "starts_on": TUESDAY}
+    for certified, holds in ((10, 10), (30, 30), (365, 30), (None, 30)):
+        found = rules.decide("MEDICAL_HOLD", {**facts, "certified_days": certified}, TUESDAY)
+        assert found.results["until"] == TUESDAY + timedelta(days=holds)
+
+
+def test_a_customers_word_holds_for_the_jurisdictions_days_and_once() -> None:
+    for place, days, rule in (("US-PA", 3, "us-pa.medical_word"), ("US-TX", 7, "us.medical_word")):
+        facts = {"jurisdiction": place, "starts_on": TUESDAY}
+        found = rules.decide("MEDICAL_WORD", facts, TUESDAY)
+        assert (found.allowed, found.rule, found.results["until"]) == (True, rule, TUESDAY + timedelta(days=days))
+        again = rules.decide("MEDICAL_WORD", {**facts, "words": 1}, TUESDAY)
+        assert (again.allowed, again.results["until"]) == (False, None)
+
+
 def test_back_billing_reaches_as_far_as_the_rule() -> None:
     facts = {"jurisdiction": "US-NY", "oldest_on": date(2025, 10, 6)}
     assert rules.decide("BACK_BILL", facts, TUESDAY).allowed

@@ -64,6 +64,9 @@ LONG = {
     "likely": "1284.12",
     "last": "1184.12",
     "share": 41,
+    "hold": "WORD",
+    "through": "2026-12-28",
+    "renewable": False,
     "bill_number": "2611-0000012",
     "regulator_phone": "+18006927380",
 }
@@ -83,5 +86,8 @@ def test_a_notice_is_worded(kind: str, locale: str) -> None:
         assert said.text and "{" not in said.text and said.subject
     text = wording.render(kind, LONG, locale=locale, medium="sms", house=HOUSE).text
     assert len(text) <= 160, (len(text), text)
+    for hold, renewable in (("WORD", True), ("CERTIFICATE", True), ("CERTIFICATE", False)):
+        other = {**LONG, "hold": hold, "renewable": renewable}
+        assert len(wording.render(kind, other, locale=locale, medium="sms", house=HOUSE).text) <= 160
     for later in ("back_at", "until", "cost"):
         wording.render(kind, {**LONG, later: None}, locale=locale, medium="sms", house=HOUSE)
