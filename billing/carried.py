@@ -51,7 +51,12 @@ class Brought:
 
 def needs(segments: Sequence[rating.Segment]) -> bool:
     """This will say whether bills of these plans carry anything, or pay for energy sent out."""
-    return any(s.plan.export.metering != "NONE" or s.plan.minimum_annual for s in segments)
+    return pays(segments) or any(s.plan.minimum_annual for s in segments)
+
+
+def pays(segments: Sequence[rating.Segment]) -> bool:
+    """This will say whether any of these plans has a rule for energy sent out."""
+    return any(s.plan.export.metering != "NONE" for s in segments)
 
 
 def bring(
@@ -60,13 +65,36 @@ def bring(
 ) -> Brought:  # fmt: skip
     """This will collect what such agreements bring into the bill of some days."""
     broken = np.zeros(len(agreement_ids), dtype=np.bool_)
-    year = _year_to_date(session, agreement_ids, days) if segments[-1].plan.minimum_annual else None
-    paying = any(s.plan.export.metering != "NONE" for s in segments)
-    if paying:
+    year = year_to_date(session, agreement_ids, days) if segments[-1].plan.minimum_annual else None
+    if pays(segments):
         used, silent = sent_out(session, points=points, days=days, used=used)
         broken |= silent
     state, still_open = _state(session, agreement_ids, days, segments[0].plan, used.per_kwh)
     return Brought(used, state, year, broken | still_open)
+
+
+def handed_on(session: Session, *, agreement_id: int, on: date) -> tuple[bool, models.BillCarriedRow | None]:
+    """This will say whether a bill stands that ends where some days begin, and give what it hands on, if anything.
+
+    For pages: a draft or a held bill counts as it is.
+    """
+    standing = [kept for _, status, kept in _before(session, np.array([agreement_id]), on) if status != "CANCELLED"]
+    return bool(standing), standing[-1] if standing else None
+
+
+def taken(
+    kept: models.BillCarriedRow | None, before: rating.Plan | None, plan: rating.Plan, per_kwh: int
+) -> rating.State:
+    """This will give what a plan takes over of what a bill under the plan `before` it has kept."""
+    if kept is None:
+        nothing = np.zeros(1, dtype=np.int64)
+        return rating.State(np.zeros((1, len(plan.energy)), dtype=np.int64), nothing, nothing)
+    grains = per_kwh // 1000
+    state = rating.State(
+        np.array([kept.bank_wh or [0] * len(plan.energy)], dtype=np.int64) * grains,
+        np.array([kept.excess_wh], dtype=np.int64) * grains, np.array([kept.credit_cents], dtype=np.int64),
+    )  # fmt: skip
+    return state if before is None else export.hand_over(state, before, plan, per_kwh)
 
 
 def final(segments: Sequence[rating.Segment]) -> tuple[rating.Segment, ...]:
@@ -157,13 +185,7 @@ def _state(
     session: Session, agreement_ids: Ints, days: periods.Days, plan: rating.Plan, per_kwh: int
 ) -> tuple[rating.State, NDArray[np.bool_]]:
     """What the bills that end where these days begin handed over, and whose such bill may still change or be made."""
-    bill, row = models.BillRow, models.BillCarriedRow
-    found = session.execute(
-        select(bill.agreement_id, bill.status, row)
-        .outerjoin(row, row.bill_id == bill.id)
-        .where(bill.agreement_id == db.any_of(agreement_ids), bill.ends_on == days.starts_on)
-        .order_by(bill.agreement_id, bill.version)
-    ).all()
+    found = _before(session, agreement_ids, days.starts_on)
     count = len(agreement_ids)
     standing = {agreement_id: kept for agreement_id, status, kept in found if status != "CANCELLED"}
     firm = {agreement_id for agreement_id, status, _ in found if status == "ISSUED"}
@@ -177,15 +199,21 @@ def _state(
         kept = standing.get(agreement_id)
         if kept is None:
             continue
-        grains = per_kwh // 1000
-        one = rating.State(
-            np.array([kept.bank_wh or [0] * len(plan.energy)], dtype=np.int64) * grains,
-            np.array([kept.excess_wh], dtype=np.int64) * grains, np.array([kept.credit_cents], dtype=np.int64),
-        )  # fmt: skip
-        if agreement_id in before:
-            one = export.hand_over(one, before[agreement_id], plan, per_kwh)
+        one = taken(kept, before.get(agreement_id), plan, per_kwh)
         bank[at], excess[at], credit[at] = one.bank[0], one.excess[0], one.credit_cents[0]
     return rating.State(bank, excess, credit), np.isin(agreement_ids, list(open_))
+
+
+def _before(session: Session, agreement_ids: Ints, on: date) -> list[tuple[int, str, models.BillCarriedRow | None]]:
+    """The bills that end on a day: whose, in what state, and what each hands on; the newest version last."""
+    bill, row = models.BillRow, models.BillCarriedRow
+    found = session.execute(
+        select(bill.agreement_id, bill.status, row)
+        .outerjoin(row, row.bill_id == bill.id)
+        .where(bill.agreement_id == db.any_of(agreement_ids), bill.ends_on == on)
+        .order_by(bill.agreement_id, bill.version)
+    )
+    return [(agreement_id, status, kept) for agreement_id, status, kept in found]
 
 
 def _plans_before(session: Session, agreement_ids: Sequence[int], on: date) -> dict[int, rating.Plan]:
@@ -196,8 +224,8 @@ def _plans_before(session: Session, agreement_ids: Sequence[int], on: date) -> d
     return {agreement_id: own[-1].plan for agreement_id, own in terms.items() if own}
 
 
-def _year_to_date(session: Session, agreement_ids: Ints, days: periods.Days) -> Ints:
-    """Cents that the year's bills so far count with; a bill counts in the year in which it begins."""
+def year_to_date(session: Session, agreement_ids: Ints, days: periods.Days) -> Ints:
+    """This will sum the cents that the year's bills so far count with; a bill counts in the year in which it begins."""
     bill, row = models.BillRow, models.BillCarriedRow
     sums: dict[int, Any] = dict(
         session.execute(

@@ -86,7 +86,7 @@ def _savings(session: Session, place: pricing.Place, day: views.HourDay) -> tupl
         _with(likely, used, span, load.wh) for load, pair in zip(loads.LOADS, ends, strict=True) for span in pair
     ]
     try:
-        rated = pricing.price(session, place, whole, daily.usage_of(used, np.stack(variants)))
+        rated = pricing.price_bill(session, place, whole, daily.usage_of(used, np.stack(variants)))
     except errors.NotFound:  # the plan does not cover the whole of the period
         return ()
     out = []

@@ -13,6 +13,7 @@ from metering import quality
 from metering import queries as metering
 
 Ints = NDArray[np.int64]
+PER_KWH = 1000  # reads are whole Wh
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sqlalchemy.orm import Session
 
-from billing import carried, catalogue, daily, metered, prices, rating, runs, standing, tariffs, views
+from billing import carried, catalogue, daily, metered, prices, rating, runs, single, standing, tariffs, views
 from core import errors, money, periods
 from core.accounts import queries as accounts
 from metering import queries as metering
@@ -62,7 +62,7 @@ def read(session: Session, place: Place, days: periods.Days) -> metered.Metered:
 def price(
     session: Session, place: Place, days: periods.Days, used: rating.Usage, book: prices.Book | None = None
 ) -> rating.Rated:
-    """This will price usage (any number of variants of it) over days by the agreement's own terms.
+    """This will price usage (any number of variants of it) over any days by the agreement's own terms.
 
     Hours whose price is not known yet are priced as those of the last weeks; `book` tells whether any were.
     """
@@ -74,25 +74,60 @@ def price(
     return price_segments(segments, terms, place, used, hourly=hourly)
 
 
+def price_bill(
+    session: Session,
+    place: Place,
+    days: periods.Days,
+    used: rating.Usage,
+    book: prices.Book | None = None,
+    held: tuple[tariffs.Term, ...] | None = None,
+) -> rating.Rated:
+    """This will price usage as the bill of these days would: a bill period, or what there is of it from its first day.
+
+    What `price` leaves to the bill counts: kWh and money brought from the bill before, the year so far towards its
+    minimum, the demand a ratchet looks back at, and that the last bill settles. `held` are the terms from the day
+    before on, where they are not to be those of the books. NotFound tariff.none.
+    """
+    held = list_held(session, place, days) if held is None else held
+    terms = tariffs.clip(held, days)
+    segments = tariffs.segments(terms, days)
+    if segments is None:
+        raise errors.NotFound("tariff.none")
+    hourly = (book or prices.Book(session)).likely(segments, place.timezone)
+    opened = single.opening(
+        session, agreement=place.agreement, days=days, segments=segments, held=held,
+        overdue=days.starts_on <= place.today,
+    )  # fmt: skip
+    return price_segments(single.settled(segments, place.agreement, days), terms, place, used, hourly, opened)
+
+
+def list_held(session: Session, place: Place, days: periods.Days) -> tuple[tariffs.Term, ...]:
+    """This will list an agreement's terms over days and the day before them, whose plan says what is handed on."""
+    known = periods.Days(days.starts_on - timedelta(days=1), days.ends_on)
+    return tariffs.list_terms(session, agreement_ids=[place.agreement.id], days=known).get(place.agreement.id, ())
+
+
 def price_segments(
     segments: tuple[rating.Segment, ...],
     terms: tuple[tariffs.Term, ...],
     place: Place,
     used: rating.Usage,
-    state: rating.State | None = None,
     hourly: Sequence[rating.Prices] = (),
-    history: rating.History | None = None,
+    opened: single.Opening | None = None,
 ) -> rating.Rated:
-    """This will price usage by given terms, with the taxes of the place; a year's minimum is left to the bill, and so
-    is what a ratchet looks back at unless there is a `history`.
+    """This will price usage by given terms, with the taxes of the place; what is not `opened` is left to the bill: a
+    year's minimum, and what a ratchet looks back at.
     """
+    count = len(used.wh)
     free = runs.exempt_of(terms, [place.agreement])
-    many = {code: np.repeat(mask, len(used.wh)) for code, mask in free.items()}
+    many = {code: np.repeat(mask, count) for code, mask in free.items()}
     if any(s.plan.export.metering == "NONE" for s in segments):
         used = replace(used, export_wh=None)  # nobody pays for it
+    opened = (opened or single.Opening()).rows(count)
+    year = opened.year_to_date
     return rating.rate_segments(
-        segments, used, history=history or _no_history(segments, len(used.wh)), exempt=many, state=state,
-        year_to_date=np.full(len(used.wh), _ABOVE_ANY_MINIMUM), prices=hourly,
+        segments, used, history=opened.history or _no_history(segments, count), exempt=many, state=opened.state,
+        year_to_date=np.full(count, _ABOVE_ANY_MINIMUM) if year is None else year, prices=hourly,
     )  # fmt: skip
 
 
@@ -104,16 +139,19 @@ def cost_of_usage(
     Fixed charges fall on every day alike; the rest goes by what leaving the day out would have saved.
     """
     place = place_of(session, account_id=account_id, now=now)
-    days = _served(place, days)
+    days = served(place, days)
     if len(days) == 0:
         return ()
     return day_costs(session, place, days, read(session, place, days))
 
 
-def day_costs(session: Session, place: Place, days: periods.Days, reads: metered.Metered) -> tuple[views.DayCost, ...]:
+def day_costs(
+    session: Session, place: Place, days: periods.Days, reads: metered.Metered, *, of_bill: bool = False
+) -> tuple[views.DayCost, ...]:
+    """This will share out what days cost over them; `of_bill` when they are a bill period, or its first days."""
     laid = daily.lay(reads.usage, days)
-    variants = daily.leave_one_out(laid)
-    rated = price(session, place, days, daily.usage_of(reads.usage, variants))
+    variants = daily.usage_of(reads.usage, daily.leave_one_out(laid))
+    rated = (price_bill if of_bill else price)(session, place, days, variants)
     totals = [int(c) for c in rated.total_cents]
     shares = daily.share(totals[0], totals[1], [totals[0] - t for t in totals[2:]], laid.per_day.tolist())
     return tuple(
@@ -197,7 +235,8 @@ def _year(
         if seen is not None and peaks:
             watts = [np.max([w for m, w in peaks if m == month], axis=0, initial=0) for _, month in seen.months]
             seen = replace(seen, watts=np.stack([np.broadcast_to(w, len(wh)) for w in watts], axis=1))
-        out.append(price_segments(segments, (term,), year.place, daily.usage_of(used, wh), state, hourly, seen))
+        opened = single.Opening(state, None, seen)
+        out.append(price_segments(segments, (term,), year.place, daily.usage_of(used, wh), hourly, opened))
     return out
 
 
@@ -252,7 +291,8 @@ def compare_year(session: Session, year: YearUse) -> views.Comparison:
     )
 
 
-def _served(place: Place, days: periods.Days) -> periods.Days:
+def served(place: Place, days: periods.Days) -> periods.Days:
+    """This will cut days to those of the agreement."""
     starts_on = max(days.starts_on, place.agreement.starts_on)
     ends_on = min(days.ends_on, place.agreement.ends_on or days.ends_on)
     return periods.Days(starts_on, max(starts_on, ends_on))

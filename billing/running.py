@@ -58,10 +58,13 @@ def forecast_bill(session: Session, *, account_id: int, now: datetime) -> views.
         raise errors.NotFound("usage.none")
     coming, used = found
     book = prices.Book(session)
-    rated = pricing.price(session, place, whole, used, book)
+    rated = pricing.price_bill(session, place, whole, used, book)
     so_far = _so_far(session, place, whole)
     sure = so_far.rated.total(0)
-    low, likely, high = (max(sure, rated.total(end)) for end in range(3))
+    totals = [rated.total(end) for end in range(3)]
+    if used.export_wh is None:  # what is sent out later may set off what was used before
+        totals = [max(sure, total) for total in totals]
+    low, likely, high = totals
     bills = owed.list_bills(session, account_id=account_id, limit=1)
     return views.BillForecast(
         account_id=account_id,
@@ -107,7 +110,11 @@ def period_costs(
     if not priced:
         return whole, ()
     over = periods.Days(whole.starts_on, max(whole.starts_on, min(whole.ends_on, place.today)))
-    return whole, pricing.cost_of_usage(session, account_id=account_id, days=over, now=now)
+    over = pricing.served(place, over)
+    if len(over) == 0:
+        return whole, ()
+    reads = pricing.read(session, place, over)
+    return whole, pricing.day_costs(session, place, over, reads, of_bill=True)
 
 
 def _with_sent(
@@ -155,7 +162,7 @@ def _so_far(session: Session, place: pricing.Place, whole: periods.Days) -> _SoF
         sent[:, end:] = 0
         sent[1, first:] = 0
         usage = replace(usage, export_wh=sent)
-    rated = pricing.price(session, place, days, usage)
+    rated = pricing.price_bill(session, place, days, usage)
     until = starts_at + end * step if known.size else None
     return _SoFar(rated, until, bool(reads.missing[0, :end].any()) or _unpriced(session, place, days, until))
 

@@ -1,15 +1,57 @@
-"""One bill outside a run: the same terms, reads and engine as the run's, for one agreement and some days."""
+"""One bill outside a run: the same terms, reads and engine as the run's, for one agreement and some days; and with what
+such a bill opens, for the pages that say what it will come to.
+"""
 
-from dataclasses import dataclass
-from datetime import datetime
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import date, datetime, timedelta
 
 import numpy as np
+from numpy.typing import NDArray
 from sqlalchemy import delete, func, select
 from sqlalchemy.orm import Session
 
-from billing import bulk, carried, chunks, forms, history, metered, models, prices, rating, runs, tariffs, validations
+from billing import (
+    bulk,
+    carried,
+    chunks,
+    cycles,
+    forms,
+    history,
+    metered,
+    models,
+    prices,
+    rating,
+    runs,
+    tariffs,
+    validations,
+)
+from billing.rating import export
 from core import errors, periods
 from core.accounts import queries as accounts
+
+Ints = NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Opening:
+    """What a bill begins with: what the bill before handed over, the cents that count towards the year's minimum, and
+    the demand of earlier months. One row, or one for each that is priced; None where the plan asks for none.
+    """
+
+    state: rating.State | None = None
+    year_to_date: Ints | None = None
+    history: rating.History | None = None
+
+    def rows(self, count: int) -> "Opening":
+        """This will give one row as so many alike, for variants of the use; as many as there are stay as they are."""
+        alike = np.zeros(count, dtype=np.int64)
+        state, year, seen = self.state, self.year_to_date, self.history
+        return Opening(
+            state if state is None or len(state.excess) == count else state.only(alike),
+            year if year is None or len(year) == count else year[alike],
+            seen if seen is None or len(seen.watts) == count else replace(seen, watts=seen.watts[alike]),
+        )
 
 
 @dataclass(frozen=True)
@@ -41,8 +83,69 @@ def price(session: Session, *, agreement: accounts.Agreement, days: periods.Days
     bill.carried_unknown when what the bill before hands over may still change, bill.no_prices when the
     prices of some of its hours are not known.
     """
-    terms = tariffs.list_terms(session, agreement_ids=[agreement.id], days=days).get(agreement.id, ())
-    own = tuple(t for t in terms if t.starts_on < days.ends_on and t.ends_on > days.starts_on)
+    return _price(session, agreement, days, looking=looking, overdue=looking)
+
+
+def opening(
+    session: Session, *, agreement: accounts.Agreement, days: periods.Days, segments: Sequence[rating.Segment],
+    held: Sequence[tariffs.Term], overdue: bool = True,
+) -> Opening:  # fmt: skip
+    """This will give with what the bill of some days opens, as far as it is known now; nothing is asked where the plan
+    carries nothing. `held` are the terms from the day before on.
+
+    A bill is made days after its period is over: that of the period just before is priced on the way (unless `overdue`
+    says that it is not over yet), so that a page shows no less in these days.
+    """
+    ids = np.array([agreement.id])
+    seen = history.demand(session, ids, days, segments)
+    carries = carried.needs(segments)
+    if not carries and seen is None:
+        return Opening()
+    stands, kept = carried.handed_on(session, agreement_id=agreement.id, on=days.starts_on)
+    lacking = None if stands or not overdue else _unmade(session, agreement, days.starts_on)
+    if lacking is not None and lacking.peak_watts is not None and seen is not None:
+        seen = _with_peak(seen, lacking.days.starts_on, lacking.peak_watts)
+    if not carries:
+        return Opening(history=seen)
+    before = next((term.plan for term in held if term.starts_on < days.starts_on), None)
+    state = carried.taken(kept, before, segments[0].plan, metered.PER_KWH)
+    if lacking is not None and lacking.rated.state is not None:
+        state = export.hand_over(lacking.rated.state, lacking.terms[-1].plan, segments[0].plan, metered.PER_KWH)
+    year = None
+    if segments[-1].plan.minimum_annual:
+        year = carried.year_to_date(session, ids, days)
+        if lacking is not None and lacking.rated.toward_minimum is not None:
+            year = year + lacking.rated.toward_minimum * (lacking.days.starts_on.year == days.starts_on.year)
+    return Opening(state, year, seen)
+
+
+def _unmade(session: Session, agreement: accounts.Agreement, on: date) -> Priced | None:
+    """The bill that should stand of the period before a day; None where there was none, or it cannot be priced."""
+    if agreement.starts_on >= on:
+        return None
+    days = cycles.open_period(agreement, on - timedelta(days=1))
+    try:
+        return _price(session, agreement, days, looking=True, overdue=False)
+    except (errors.NotFound, errors.Refused, errors.Invalid):
+        return None
+
+
+def _with_peak(seen: rating.History, on: date, watts: int) -> rating.History:
+    if (on.year, on.month) not in seen.months:
+        return seen
+    at = seen.months.index((on.year, on.month))
+    raised = seen.watts.copy()
+    raised[:, at] = np.maximum(raised[:, at], watts)
+    return replace(seen, watts=raised)
+
+
+def _price(
+    session: Session, agreement: accounts.Agreement, days: periods.Days, *, looking: bool, overdue: bool
+) -> Priced:
+    held = tariffs.list_terms(
+        session, agreement_ids=[agreement.id], days=periods.Days(days.starts_on - timedelta(days=1), days.ends_on)
+    ).get(agreement.id, ())
+    own = tariffs.clip(held, days)
     segments = tariffs.segments(own, days)
     if segments is None:
         raise errors.NotFound("tariff.none")
@@ -51,23 +154,28 @@ def price(session: Session, *, agreement: accounts.Agreement, days: periods.Days
     )
     if int(reads.filled[0]) == reads.intervals:
         raise errors.Refused("bill.no_reads", starts_on=days.starts_on.isoformat(), ends_on=days.ends_on.isoformat())
-    hourly = prices.Book(session, holding=True).exact(segments, agreement.timezone)
+    hourly = prices.Book(session, holding=not looking).exact(segments, agreement.timezone)
     free = runs.exempt_of(own, [agreement])
-    before = history.demand(session, np.array([agreement.id]), days, segments)
-    used, state, year = reads.usage, None, None
-    if carried.needs(segments):
-        ids, points = np.array([agreement.id]), np.array([agreement.service_point_id])
-        brought = carried.bring(session, agreement_ids=ids, points=points, days=days, segments=segments, used=used)
-        if brought.broken.any() and not looking:
-            raise errors.Refused("bill.carried_unknown")
-        segments = carried.final(segments) if agreement.ends_on == days.ends_on else segments
-        used, state, year = brought.usage, brought.state, brought.year_to_date
-        hashes = brought.mixed(chunks.digests(days, own, free, used.wh, hourly))
+    ids, points = np.array([agreement.id]), np.array([agreement.service_point_id])
+    used = reads.usage
+    hashes = chunks.digests(days, own, free, used.wh, hourly)
+    if looking:
+        opened = opening(session, agreement=agreement, days=days, segments=segments, held=held, overdue=overdue)
+        if carried.pays(segments):
+            used, _ = carried.sent_out(session, points=points, days=days, used=used)
     else:
-        hashes = chunks.digests(days, own, free, used.wh, hourly)
+        opened = Opening(history=history.demand(session, ids, days, segments))
+        if carried.needs(segments):
+            brought = carried.bring(session, agreement_ids=ids, points=points, days=days, segments=segments, used=used)
+            if brought.broken.any():
+                raise errors.Refused("bill.carried_unknown")
+            used, opened = brought.usage, replace(opened, state=brought.state, year_to_date=brought.year_to_date)
+            hashes = brought.mixed(hashes)
+    segments = settled(segments, agreement, days)
     rated = rating.rate_segments(
-        segments, used, history=before, exempt=free, state=state, year_to_date=year, prices=hourly
-    )
+        segments, used, history=opened.history, exempt=free, state=opened.state, year_to_date=opened.year_to_date,
+        prices=hourly,
+    )  # fmt: skip
     return Priced(
         agreement=agreement,
         days=days,
@@ -82,6 +190,13 @@ def price(session: Session, *, agreement: accounts.Agreement, days: periods.Days
         rounding=segments[0].plan.rounding,
         input_hash=hashes[0].tobytes(),
     )
+
+
+def settled(
+    segments: tuple[rating.Segment, ...], agreement: accounts.Agreement, days: periods.Days
+) -> tuple[rating.Segment, ...]:
+    """This will give the segments of a bill, the last of all where the service ends with its days."""
+    return carried.final(segments) if agreement.ends_on == days.ends_on and carried.needs(segments) else segments
 
 
 def draft(

@@ -1,11 +1,11 @@
 """What a switch of plans would mean on each of the days it may start. Public through `queries.py`."""
 
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from decimal import Decimal
 
 from sqlalchemy.orm import Session
 
-from billing import changes, prices, pricing, rating, running, runs, tariffs, views
+from billing import changes, pricing, rating, running, runs, tariffs, views
 from core import errors, money, periods
 
 
@@ -41,9 +41,9 @@ def _split(session: Session, asked: changes.Considered, tariff_code: str) -> vie
     whole = runs.open_period(place.agreement, day)
     if day == whole.starts_on:
         return None
-    terms = tariffs.list_terms(session, agreement_ids=[place.agreement.id], days=whole).get(place.agreement.id, ())
+    terms = pricing.list_held(session, place, whole)
     both = (
-        *tariffs.clip(terms, periods.Days(whole.starts_on, day)),
+        *tariffs.clip(terms, periods.Days(whole.starts_on - timedelta(days=1), day)),
         tariffs.Term(day, whole.ends_on, tariff_code, "", asked.document),
     )
     found = running.expected_use(session, place, whole)
@@ -58,14 +58,10 @@ def _split(session: Session, asked: changes.Considered, tariff_code: str) -> vie
 def _priced(
     session: Session, place: pricing.Place, whole: periods.Days, terms: tuple[tariffs.Term, ...], used: rating.Usage
 ) -> Decimal | None:
-    segments = tariffs.segments(terms, whole)
-    if segments is None:
-        return None
     try:
-        hourly = prices.Book(session).likely(segments, place.timezone)
-    except errors.NotFound:  # a plan by the hour whose prices nobody knows yet
+        return pricing.price_bill(session, place, whole, used, held=terms).total(running.LIKELY)
+    except errors.NotFound:  # no plan for all of the days, or one by the hour whose prices nobody knows yet
         return None
-    return pricing.price_segments(segments, terms, place, used, hourly=hourly).total(running.LIKELY)
 
 
 def _days(first: date, last: date) -> int:

@@ -153,4 +153,4 @@ def test_the_bills_of_a_year_count_toward_its_minimum(hub: Hub, session: Session
     ids = np.array([solar.agreement_id])
     for month, cents in ((1, 0), (2, 700), (4, 2100)):
         days = periods.Days(date(2026, month, 1), date(2026, month + 1, 1))
-        assert carried._year_to_date(session, ids, days).tolist() == [cents]
+        assert carried.year_to_date(session, ids, days).tolist() == [cents]
