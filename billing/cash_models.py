@@ -10,6 +10,11 @@ from sqlalchemy.orm import Mapped, mapped_column
 from core import db
 
 
+def _names(column: str) -> str:
+    """Whom an actor may be, as `core.audit.same_person` has it: the names behind the kind."""
+    return f"string_to_array(regexp_replace(lower({column}), '^[^:]*:', ''), '/')"
+
+
 class CreditRow(db.Base):
     """What an account is given without a payment: goodwill, an outage, a deposit back, a negative bill, a write-off."""
 
@@ -61,7 +66,9 @@ class RefundRow(db.Base):
         CheckConstraint("status <> 'SENDING' OR sent_at IS NOT NULL", name="sent_at"),
         CheckConstraint("amount_cents > 0", name="amount"),
         CheckConstraint("(payment_id IS NULL) <> (credit_id IS NULL)", name="one_source"),
-        CheckConstraint("decided_by IS NULL OR lower(decided_by) <> lower(requested_by)", name="four_eyes"),
+        CheckConstraint(
+            f"decided_by IS NULL OR NOT ({_names('decided_by')} && {_names('requested_by')})", name="four_eyes"
+        ),
         CheckConstraint("(status = 'REQUESTED') = (decided_by IS NULL)", name="decided"),
         Index("ix_refund_waiting", "id", postgresql_where=text("status = 'REQUESTED'")),
     )

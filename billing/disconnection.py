@@ -15,7 +15,7 @@ from sqlalchemy.orm import Session
 
 from billing import ledger, medical_holds, models, once, owed, settling
 from billing import rules as house_rules
-from core import errors, money, outbox, periods
+from core import audit, errors, money, outbox, periods
 from core.accounts import operations as connecting
 from core.accounts import queries as accounts
 from core.compliance import operations as compliance
@@ -148,7 +148,7 @@ def complete_disconnection(session: Session, *, number: str, actor: str, now: da
     request = _order(session, number, "DISCONNECT")
     account_id = int(request.account_id or 0)
     once.lock_account(session, account_id)
-    if request.data.get("ordered_by") == actor:
+    if audit.same_person(str(request.data.get("ordered_by") or ""), actor):
         raise errors.Refused("disconnect.same_person", number=number)
     verdict = may_disconnect(session, account_id=account_id, now=now, keep=True)
     _must(verdict)

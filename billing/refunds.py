@@ -63,7 +63,7 @@ def request_refund(
 def decide_refund(session: Session, *, refund_id: int, approve: bool, actor: str, now: datetime) -> views.Refund:
     """This will agree to a refund, or not. Refused refund.same_person when who asked wants to decide too."""
     row = _locked(session, refund_id)
-    if not actor.strip() or row.requested_by.strip().lower() == actor.strip().lower():
+    if not actor.strip() or audit.same_person(row.requested_by, actor):
         raise errors.Refused("refund.same_person")
     if row.status != "REQUESTED":
         raise errors.Refused("refund.decided", status=row.status)

@@ -20,13 +20,18 @@ class AuditRow(db.Base):
 
     id: Mapped[int] = db.primary_key()
     at: Mapped[datetime]
-    actor: Mapped[str]  # "customer:7", "staff:ana", "job:dunning", "assistant"
+    actor: Mapped[str]  # "customer:7", "staff:ana", "cli:kim/ana", "job:dunning", "assistant"
     action: Mapped[str]
     subject: Mapped[str]
     subject_id: Mapped[str]
     detail: Mapped[dict[str, Any]]
     previous_hash: Mapped[str]
     hash: Mapped[str] = mapped_column(unique=True)
+
+
+def same_person(one: str, other: str) -> bool:
+    """This will say whether two actors may be one person: they share a name, or the account of a shell."""
+    return not _names(one).isdisjoint(_names(other))
 
 
 def record(
@@ -65,6 +70,12 @@ def verify(session: Session) -> int | None:
             return row.id
         previous = row.hash
     return None
+
+
+def _names(actor: str) -> frozenset[str]:
+    """Who an actor may be: "staff:ana" is ana; "cli:kim/ana", typed by the account kim, is either."""
+    whole = actor.strip().lower()
+    return frozenset((whole.partition(":")[2] or whole).split("/"))
 
 
 def _hash(row: AuditRow) -> str:

@@ -5,7 +5,7 @@ from typing import Any
 import click
 
 from core import errors
-from ops_admin import refusals
+from ops_admin import refusals, shell
 
 _plain = refusals.told(refusals.sentence)
 
@@ -65,7 +65,7 @@ def held(context: click.Context) -> None:
 @bills.command()
 @click.argument("number")
 @click.option("--reason", required=True, help="Why the bill is right; kept in the audit trail.")
-@click.option("--actor", required=True, help="Who has looked at it.")
+@shell.by("Who has looked at it.")
 @click.pass_context
 @_plain
 def release(context: click.Context, number: str, reason: str, actor: str) -> None:
@@ -77,7 +77,7 @@ def release(context: click.Context, number: str, reason: str, actor: str) -> Non
         bill = queries.find_bill_by_number(session, number=number)
         if bill is None:
             raise errors.NotFound("bill.unknown")
-        operations.release_bill(session, bill_id=bill.id, actor=f"staff:{actor}", reason=reason, now=hub.now())
+        operations.release_bill(session, bill_id=bill.id, actor=actor, reason=reason, now=hub.now())
         operations.issue_bill(session, bill_id=bill.id, timezone=hub.settings.utility_timezone, now=hub.now())
     click.echo(f"{bill.number} {bill.total} issued")
 
@@ -85,7 +85,7 @@ def release(context: click.Context, number: str, reason: str, actor: str) -> Non
 @bills.command()
 @click.argument("number")
 @click.option("--reason", required=True)
-@click.option("--actor", required=True, help="Who orders it.")
+@shell.by("Who orders it.")
 @click.option("--customer-at-fault", is_flag=True, help="Lifts the limit on how far back a bill may be raised.")
 @click.pass_context
 @_plain
@@ -131,7 +131,7 @@ def arrears() -> None:
 @arrears.command()
 @click.argument("account")
 @click.option("--how", type=click.Choice(["PHONE", "IN_PERSON"]), required=True)
-@click.option("--actor", required=True)
+@shell.by("Who it was.")
 @click.option("--note", default="")
 @click.pass_context
 @_plain
@@ -149,7 +149,7 @@ def contact(context: click.Context, account: str, how: str, actor: str, note: st
 @arrears.command()
 @click.argument("account")
 @click.option("--proof", required=True, help="The number that proves the posting.")
-@click.option("--actor", required=True)
+@shell.by("Who it was.")
 @click.pass_context
 @_plain
 def letter(context: click.Context, account: str, proof: str, actor: str) -> None:
@@ -165,7 +165,7 @@ def letter(context: click.Context, account: str, proof: str, actor: str) -> None
 
 @arrears.command()
 @click.argument("number")
-@click.option("--actor", required=True, help="Who carries it out; not who ordered it.")
+@shell.by("Who carries it out; not who ordered it.")
 @click.pass_context
 @_plain
 def disconnect(context: click.Context, number: str, actor: str) -> None:
@@ -180,7 +180,7 @@ def disconnect(context: click.Context, number: str, actor: str) -> None:
 
 @arrears.command()
 @click.argument("number")
-@click.option("--actor", required=True)
+@shell.by("Who it was.")
 @click.pass_context
 @_plain
 def reconnect(context: click.Context, number: str, actor: str) -> None:

@@ -6,10 +6,10 @@ from typing import Any
 import click
 
 from core import errors, money
-from ops_admin import refusals
+from ops_admin import refusals, shell
 
-BY = click.option("--by", "actor", required=True, help="Who decides; kept in the audit trail.")
-_plain = refusals.told(refusals.code)
+BY = shell.by("Who decides.")
+_plain = refusals.told(refusals.staff)
 
 
 class _Amount(click.ParamType[Decimal]):
@@ -71,7 +71,7 @@ def refund(
     with hub.transaction() as session:
         asked = billing.request_refund(
             session, payment_id=None if of_credit else payment_id, credit_id=payment_id if of_credit else None,
-            amount=amount, reason=reason, actor=f"staff:{actor}",
+            amount=amount, reason=reason, actor=actor,
             key=f"staff:{'credit:' if of_credit else ''}{payment_id}:{amount}:{reason}", now=hub.now(),
         )  # fmt: skip
     click.echo(f"refund {asked.id} of {asked.amount} waits for another person")
@@ -84,14 +84,13 @@ def refund(
 @click.pass_context
 @_plain
 def decide(context: click.Context, refund_id: int, approve: bool, actor: str) -> None:
-    """Agree to a refund that somebody else asked for, or not."""
+    """Agree to a refund that somebody else asked for, or not. Not from the account that asked, whatever name is typed:
+    where people share one, they decide in the console, each by a link of their own (`wattline ops-link --as NAME`)."""
     from billing import operations as billing
 
     hub: Any = context.obj()
     with hub.transaction() as session:
-        decided = billing.decide_refund(
-            session, refund_id=refund_id, approve=approve, actor=f"staff:{actor}", now=hub.now()
-        )
+        decided = billing.decide_refund(session, refund_id=refund_id, approve=approve, actor=actor, now=hub.now())
     click.echo(f"refund {decided.id}: {decided.status.lower()}")
 
 
@@ -107,9 +106,7 @@ def assign(context: click.Context, transfer_id: int, account: str, actor: str) -
 
     hub: Any = context.obj()
     with hub.transaction() as session:
-        done = transfers.assign(
-            session, transfer_id=transfer_id, account_number=account, actor=f"staff:{actor}", now=hub.now()
-        )
+        done = transfers.assign(session, transfer_id=transfer_id, account_number=account, actor=actor, now=hub.now())
     click.echo(f"transfer {done.id} of {done.amount}: {done.status.lower()}")
 
 
@@ -126,7 +123,7 @@ def resolve(context: click.Context, event_id: int, account: str | None, actor: s
     hub: Any = context.obj()
     with hub.transaction() as session:
         outcome = billing.resolve_parked(
-            session, event_id=event_id, account_number=account, actor=f"staff:{actor}",
+            session, event_id=event_id, account_number=account, actor=actor,
             currency=hub.settings.currency, now=hub.now(),
         )  # fmt: skip
     click.echo(f"news {event_id}: {outcome.lower()}")
@@ -149,7 +146,7 @@ def credit(context: click.Context, account: str, amount: Decimal, reason: str, o
     with hub.transaction() as session:
         account_id = _account(session, account)
         given = billing.give_credit(
-            session, account_id=account_id, kind=kind, amount=amount, reason=reason, actor=f"staff:{actor}",
+            session, account_id=account_id, kind=kind, amount=amount, reason=reason, actor=actor,
             key=f"staff:{account_id}:{kind}:{amount}:{reason}:{hub.now():%Y-%m-%d}", now=hub.now(),
         )  # fmt: skip
     click.echo(f"credit {given} of {amount}")
@@ -182,7 +179,7 @@ def waive(context: click.Context, fee_id: int, reason: str, actor: str) -> None:
 
     hub: Any = context.obj()
     with hub.transaction() as session:
-        billing.waive_charge(session, charge_id=fee_id, actor=f"staff:{actor}", reason=reason, now=hub.now())
+        billing.waive_charge(session, charge_id=fee_id, actor=actor, reason=reason, now=hub.now())
     click.echo(f"fee {fee_id} is waived")
 
 
@@ -200,7 +197,7 @@ def deposit(context: click.Context, account: str, amount: Decimal | None, actor:
     with hub.transaction() as session:
         account_id = _account(session, account)
         asked = billing.ask_deposit(
-            session, account_id=account_id, amount=amount, actor=f"staff:{actor}",
+            session, account_id=account_id, amount=amount, actor=actor,
             key=f"staff:{account_id}:{hub.now():%Y-%m-%d}", now=hub.now(),
         )  # fmt: skip
     click.echo(f"deposit {asked} is asked for")
@@ -218,7 +215,7 @@ def return_deposit(context: click.Context, deposit_id: int, actor: str) -> None:
 
     hub: Any = context.obj()
     with hub.transaction() as session:
-        back = billing.return_deposit(session, deposit_id=deposit_id, actor=f"staff:{actor}", now=hub.now())
+        back = billing.return_deposit(session, deposit_id=deposit_id, actor=actor, now=hub.now())
         given = session.get_one(cash_models.DepositRow, deposit_id).credit_id
     click.echo(f"deposit {deposit_id}: {back} given back, as credit {given}")
 

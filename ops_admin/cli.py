@@ -258,12 +258,12 @@ def retry(ids: tuple[int, ...]) -> None:
 )
 def ops_link(name: str) -> None:
     """Print an address that opens the console (/ops/) for the person who asks here."""
-    from ops_admin import config
+    from ops_admin import config, shell
     from ops_admin.console import entry
 
     if name and not entry.is_name(name):
         raise click.ClickException("a name is a-z, 0-9, dots and dashes")
-    click.echo(entry.link(_settings(), now=config.now(), name=name))
+    click.echo(entry.link(_settings(), now=config.now(), name=name, account=shell.account()))
 
 
 @main.command("audit")

@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from ops_admin import refusals
+from ops_admin import refusals, shell
 
 _SHOWN = 20
 
@@ -22,7 +22,7 @@ def index() -> None:
 @click.option("--unit", required=True, type=click.Choice(["kWh", "MWh"]), help="What the prices are per.")
 @click.option("--currency", help="What they must be in; else the utility's.")
 @click.option("--timezone", help="Whose days they are of; else the utility's.")
-@click.option("--by", "actor", default="command", show_default=True, help="Who takes them in; kept with each day.")
+@shell.by("Who takes them in.")
 @click.option("--sure", is_flag=True, help="The unit has been looked at, though the prices are unusual for it.")
 @click.option("--dry-run", is_flag=True, help="Only say what would come of it.")
 @click.option("--json", "as_json", is_flag=True, help="Tell it as JSON.")
@@ -56,7 +56,7 @@ def import_(
     if not parsed.problems:
         with hub.transaction() as session:
             done = index_loading.load(
-                session, code=code, parsed=parsed, source=file.name, by=f"staff:{actor}", now=hub.now(),
+                session, code=code, parsed=parsed, source=file.name, by=actor, now=hub.now(),
                 dry_run=dry_run,
             )  # fmt: skip
         told |= done.as_json()

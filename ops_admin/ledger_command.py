@@ -6,6 +6,7 @@ from typing import Any
 import click
 
 from core import money
+from ops_admin import shell
 
 MONTH = click.DateTime(formats=["%Y-%m"])
 
@@ -77,7 +78,7 @@ def load_shop_payments(context: click.Context, file: Any) -> None:
 
 @ledger.command()
 @click.argument("month", type=MONTH)
-@click.option("--by", "actor", required=True, help="Who closes it; kept in the audit trail.")
+@shell.by("Who closes it.")
 @click.pass_context
 def close(context: click.Context, month: datetime, actor: str) -> None:
     """Close a month (2026-10): its trial balance is kept, later postings count in the next open month."""
@@ -87,7 +88,7 @@ def close(context: click.Context, month: datetime, actor: str) -> None:
     hub: Any = context.obj()
     try:
         with hub.transaction() as session:
-            lines = books.close_month(session, month=month.date(), actor=f"staff:{actor}", now=hub.now())
+            lines = books.close_month(session, month=month.date(), actor=actor, now=hub.now())
     except errors.WattlineError as refused:
         raise click.ClickException(f"{refused.code} {dict(refused.data)}") from refused
     _print(month.date(), lines)

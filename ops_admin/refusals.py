@@ -12,6 +12,38 @@ if TYPE_CHECKING:
     from core.hub import Hub
 
 Command = Callable[..., None]
+# what a rule says to those who work with it, where a customer would be told something else or nothing
+_TO_STAFF = {
+    "account.unknown": "No account bears that number.",
+    "bill.back_billing": "The bill reaches further back than a correction may.",
+    "bill.not_held": "Somebody was quicker: that bill is not held any more.",
+    "bill.release_reason": "Please say why the bill is right.",
+    "bill.unknown": "That bill has been made anew since. Please look again.",
+    "console.form": "That form was too old, or made for somebody else. Please look again and repeat it.",
+    "console.name": "Nobody decides here without a name that is signed: please open the console under yours.",
+    "dispute.closed": "That dispute has been decided otherwise.",
+    "ledger.earlier_open": "Months close in order: an earlier one is still open.",
+    "ledger.empty": "There is nothing in the books yet.",
+    "ledger.month_not_over": "That month is not over.",
+    "letter.not_sent": "That bill has not gone to the printer.",
+    "letter.returned": "Somebody was quicker: that letter is known to have come back.",
+    "letter.unknown": "No bill that went by post bears that number.",
+    "letter.why": "Please say why it came back, as it stands on the envelope.",
+    "medical.days": "Please give whole days, one or more.",
+    "money.amount": "Please give an amount such as 12.34.",
+    "payment.unknown": "No payment bears that number.",
+    "payment_event.decided": "Somebody was quicker: this has been resolved.",
+    "refund.amount": "That is more than is left of the payment and not asked for already.",
+    "refund.decided": "Somebody was quicker: this refund has been decided.",
+    "refund.not_settled": "That payment has not arrived, or is in dispute or gone: nothing of it can be given back.",
+    "refund.reason": "Please say why.",
+    "refund.same_person": "Somebody else has to decide: you, or this account of the machine, asked for this refund.",
+    "refund.used": "That credit has paid something since.",
+    "transfer.currency": "It came in another currency: it has to go back.",
+    "transfer.decided": "Somebody was quicker: this transfer has been assigned.",
+    "write_off.not_due": "That account is not to be given up: it pays, it came back, or somebody was quicker.",
+    "write_off.reason": "Please say why.",
+}
 
 
 def told(say: Callable[[errors.WattlineError], str]) -> Callable[[Command], Command]:
@@ -33,6 +65,16 @@ def told(say: Callable[[errors.WattlineError], str]) -> Callable[[Command], Comm
 def code(refused: errors.WattlineError) -> str:
     """This will name the rule and what it was about."""
     return f"{refused.code} {dict(refused.data) or ''}".strip()
+
+
+def staff(refused: errors.WattlineError) -> str:
+    """This will say what a rule says to staff, its name and what it was about."""
+    return f"{to_staff(click.get_current_context().obj(), refused)} [{code(refused)}]"
+
+
+def to_staff(hub: "Hub", refused: errors.WattlineError) -> str:
+    """This will say what a rule says to staff: in words of theirs, else in those for a customer."""
+    return _TO_STAFF.get(refused.code) or in_words(hub, refused)
 
 
 def sentence(refused: errors.WattlineError) -> str:

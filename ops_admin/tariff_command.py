@@ -12,7 +12,7 @@ import click
 
 from billing import tariff_command
 from core import errors
-from ops_admin import rate_command
+from ops_admin import rate_command, shell
 
 _CANNOT = 2
 
@@ -59,7 +59,7 @@ def check(
 @tariff.command("publish")
 @click.argument("file", type=click.Path(path_type=Path))
 @click.option("--from", "starts_on", required=True, type=click.DateTime(["%Y-%m-%d"]), help="First day of its prices.")
-@click.option("--by", "actor", required=True, help="Who publishes it; kept in the audit trail.")
+@shell.by("Who publishes it.")
 @click.pass_context
 def publish(context: click.Context, file: Path, starts_on: datetime, actor: str) -> None:
     """Publish a document: a new tariff, or new prices of one from a day on. The same document again changes nothing.
@@ -80,7 +80,7 @@ def publish(context: click.Context, file: Path, starts_on: datetime, actor: str)
         with hub.transaction() as session:
             tariff_id = billing.publish(session, document=document, starts_on=day, now=hub.now())
             audit.record(
-                session, actor=f"staff:{actor}", action="tariff.published", subject="tariff", subject_id=tariff_id,
+                session, actor=actor, action="tariff.published", subject="tariff", subject_id=tariff_id,
                 now=hub.now(), detail={"code": document["label"], "starts_on": day.isoformat()},
             )  # fmt: skip
     except errors.WattlineError as refused:

@@ -17,12 +17,6 @@ from ops_admin import refusals
 from ops_admin.console import entry
 
 _SHOWN = 20
-_WHY = {
-    "account.unknown": "No account bears that number.",
-    "console.name": "Please give your name: it stands beside what you decide.",
-    "console.form": "That form was too old. Please look again and repeat it.",
-    "medical.days": "Please give whole days, one or more.",
-}
 DONE = {
     "word": "Held on the customer's word.",
     "used": "Not held: the customer's word was used against this debt. A certificate is needed.",
@@ -87,7 +81,7 @@ def add(pages: flask.Blueprint, hub: Hub, page: Callable[..., flask.typing.Respo
                     raise errors.NotFound("account.unknown")
                 done = work(session, account.id, actor, hub.now())
         except errors.WattlineError as refused:
-            return page(asked=number, wrong=_WHY.get(refused.code) or refusals.in_words(hub, refused), status=422)
+            return page(asked=number, wrong=refusals.to_staff(hub, refused), status=422)
         return flask.redirect(flask.url_for("console.console", account=number, done=done, _anchor="arrears"))
 
 

@@ -1,7 +1,5 @@
 """The bill runs: what they did, which bills they held for a look, and who waits for what before a bill can be made."""
 
-from collections.abc import Callable
-from datetime import datetime
 from typing import Any
 
 import flask
@@ -12,6 +10,7 @@ from channels import edge
 from core import errors, log
 from core.accounts import queries as accounts
 from core.hub import Hub
+from ops_admin import refusals
 from ops_admin.console import entry
 
 logger = log.get(__name__)
@@ -26,23 +25,16 @@ _WAITS = {
     "UNPRICEABLE": ("a plan that can be priced", "by itself, the day after somebody puts the plan right"),
     parked.TOO_OLD: ("nothing any more", "not at all: the rules let nobody bill so far back"),
 }
-_WHY = {
-    "bill.release_reason": "Please say why the bill is right.",
-    "bill.not_held": "Somebody was quicker: that bill is not held any more.",
-    "bill.unknown": "That bill has been made anew since. Please look again.",
-    "console.name": "Please give your name: it stands beside what you decide.",
-    "console.form": "That form was too old. Please look again and repeat it.",
-}
 _STATES = {"OPEN": "running", "DONE": "drafts wait for a look", "ISSUED": "issued"}
 
 
-def add(pages: flask.Blueprint, hub: Hub, when: Callable[[datetime], str]) -> None:
+def add(pages: flask.Blueprint, hub: Hub) -> None:
     """This will add the page, and the form that lets a held bill go; it brings a pass and says who decides."""
 
     @pages.get("/ops/runs")
     def bill_runs() -> flask.typing.ResponseReturnValue:
         number = flask.request.args.get("issued", "")[:40]
-        return _page(hub, when, done=f"Bill {number} has been issued." if number else None)
+        return _page(hub, done=f"Bill {number} has been issued." if number else None)
 
     @pages.post("/ops/runs/release")
     def release() -> flask.typing.ResponseReturnValue:
@@ -55,12 +47,12 @@ def add(pages: flask.Blueprint, hub: Hub, when: Callable[[datetime], str]) -> No
                 issuing.issue_bill(session, bill_id=bill_id, timezone=hub.settings.utility_timezone, now=now)
                 number = owed.get_bill(session, bill_id=bill_id).number
         except errors.WattlineError as refused:
-            return _page(hub, when, wrong=_WHY.get(refused.code, f"Not done: {refused.code}"), status=422)
+            return _page(hub, wrong=refusals.to_staff(hub, refused), status=422)
         return flask.redirect(flask.url_for("console.bill_runs", issued=number))
 
 
 def _page(
-    hub: Hub, when: Callable[[datetime], str], *, wrong: str | None = None, done: str | None = None, status: int = 200
+    hub: Hub, *, wrong: str | None = None, done: str | None = None, status: int = 200
 ) -> flask.typing.ResponseReturnValue:
     found: dict[str, Any] = {}
     try:
@@ -78,9 +70,7 @@ def _page(
         logger.exception("console_without_database")
         status = 503
     page = flask.render_template(
-        "console/runs.html", house=hub.settings.utility_name, now=hub.now(), when=when, answered=bool(found),
-        why=_WAITS, finding=validations.sentence, states=_STATES, wrong=wrong, done=done,
-        form=entry.form(hub.settings, now=hub.now()), typed=flask.request.form,
-        name=entry.name_of(flask.request.cookies.get(entry.NAME, ""), hub.settings), **found,
+        "console/runs.html", answered=bool(found), why=_WAITS, finding=validations.sentence, states=_STATES,
+        wrong=wrong, done=done, **found,
     )  # fmt: skip
     return page, status

@@ -1,7 +1,7 @@
 """The cashier's page: refunds for a second pair of eyes, what waits, disputes, debts to give up, the month's close."""
 
 from collections.abc import Callable
-from datetime import date, datetime
+from datetime import date
 from decimal import Decimal
 from typing import Any
 
@@ -15,35 +15,12 @@ from channels import edge
 from core import crypto, errors, log, money, periods
 from core.accounts import queries as accounts
 from core.hub import Hub
+from ops_admin import refusals
 from ops_admin.console import entry
 
 logger = log.get(__name__)
 
 _SHOWN = 50
-# what a rule says, for those who work with it; what is not here is shown by its code
-_WHY = {
-    "refund.same_person": "Somebody else has to decide: you asked for this refund yourself.",
-    "refund.decided": "Somebody was quicker: this refund has been decided.",
-    "refund.not_settled": "That payment has not arrived, or is in dispute or gone: nothing of it can be given back.",
-    "refund.amount": "That is more than is left of the payment and not asked for already.",
-    "refund.reason": "Please say why.",
-    "refund.used": "That credit has paid something since.",
-    "payment.unknown": "No payment bears that number.",
-    "transfer.decided": "Somebody was quicker: this transfer has been assigned.",
-    "transfer.currency": "It came in another currency: it has to go back.",
-    "account.unknown": "No account bears that number.",
-    "payment_event.decided": "Somebody was quicker: this has been resolved.",
-    "dispute.closed": "That dispute has been decided otherwise.",
-    "bill.back_billing": "The bill reaches further back than a correction may.",
-    "ledger.month_not_over": "That month is not over.",
-    "ledger.earlier_open": "Months close in order: an earlier one is still open.",
-    "ledger.empty": "There is nothing in the books yet.",
-    "write_off.not_due": "That account is not to be given up: it pays, it came back, or somebody was quicker.",
-    "write_off.reason": "Please say why.",
-    "console.name": "Please give your name: it stands beside what you decide.",
-    "console.form": "That form was too old. Please look again and repeat it.",
-    "money.amount": "Please give an amount such as 12.34.",
-}
 _DONE = {
     "asked": "Asked. It waits for somebody else.",
     "approved": "Approved. It is on its way.",
@@ -58,12 +35,12 @@ _DONE = {
 }
 
 
-def add(pages: flask.Blueprint, hub: Hub, when: Callable[[datetime], str]) -> None:
+def add(pages: flask.Blueprint, hub: Hub) -> None:
     """This will add the page and its forms; every form brings a pass and says who decides."""
 
     @pages.get("/ops/money")
     def cash() -> flask.typing.ResponseReturnValue:
-        return _page(hub, when)
+        return _page(hub)
 
     @pages.post("/ops/money/<act>")
     def decide_money(act: str) -> flask.typing.ResponseReturnValue:
@@ -75,13 +52,11 @@ def add(pages: flask.Blueprint, hub: Hub, when: Callable[[datetime], str]) -> No
             with hub.transaction() as session:
                 done = work(session, hub, actor)
         except errors.WattlineError as refused:
-            return _page(hub, when, wrong=_WHY.get(refused.code, f"Not done: {refused.code}"), status=422)
+            return _page(hub, wrong=refusals.to_staff(hub, refused), status=422)
         return flask.redirect(flask.url_for("console.cash", done=done))
 
 
-def _page(
-    hub: Hub, when: Callable[[datetime], str], *, wrong: str | None = None, status: int = 200
-) -> flask.typing.ResponseReturnValue:
+def _page(hub: Hub, *, wrong: str | None = None, status: int = 200) -> flask.typing.ResponseReturnValue:
     now = hub.now()
     today = periods.civil_day(now, hub.settings.utility_timezone)
     month = _month(flask.request.args.get("month", ""), periods.add_months(today.replace(day=1), -1))
@@ -108,12 +83,8 @@ def _page(
     except SQLAlchemyError:
         logger.exception("console_without_database")
         found, status = {}, 503
-    known = entry.name_of(flask.request.cookies.get(entry.NAME, ""), hub.settings)
     page = flask.render_template(
         "console/cash.html",
-        house=hub.settings.utility_name,
-        now=now,
-        when=when,
         cents=lambda cents: f"{money.from_cents(cents):,}",
         wrong=wrong,
         done=_DONE.get(flask.request.args.get("done", "")),
@@ -124,9 +95,6 @@ def _page(
         over=periods.add_months(month, 1) <= today,
         key=crypto.token(9),
         after_days=hub.settings.write_off_after_days,
-        form=entry.form(hub.settings, now=now),
-        name=known,
-        known=flask.request.form.get("by", ""),
         **found,
     )
     return page, status

@@ -21,16 +21,12 @@ _SHOWN = 25
 _Page = flask.typing.ResponseReturnValue
 
 
-def add(pages: flask.Blueprint, hub: Hub, when: Callable[[Any], str]) -> None:
+def add(pages: flask.Blueprint, hub: Hub) -> None:
     """This will add the pages to the console's own, behind the same door."""
 
     def shown(template: str, code: int = 200, **said: Any) -> _Page:
-        form = entry.form(hub.settings, now=hub.now())
-        name = entry.name_of(flask.request.cookies.get(entry.NAME, ""), hub.settings)
-        return flask.render_template(
-            f"console/{template}.html", house=hub.settings.utility_name, now=hub.now(), when=when, form=form,
-            words=sentences, name=name, done=flask.request.args.get("done", "")[:120], **said,
-        ), code  # fmt: skip
+        done = flask.request.args.get("done", "")[:120]
+        return flask.render_template(f"console/{template}.html", words=sentences, done=done, **said), code
 
     def unknown() -> _Page:
         return shown("sorry", 404, sorry="That is not here, or not any more.")
@@ -40,10 +36,8 @@ def add(pages: flask.Blueprint, hub: Hub, when: Callable[[Any], str]) -> None:
         why = flask.request.form.get("why", "").strip()[:400]
         try:
             actor = entry.actor(hub.settings, form=flask.request.form, cookies=flask.request.cookies, now=hub.now())
-        except errors.Refused:
-            return flask.render_template("console/closed.html"), 403
-        except errors.Invalid:
-            why = ""
+        except errors.Refused as refused:
+            return shown("sorry", 403, sorry=refusals.to_staff(hub, refused), back=back)
         if not why:
             return shown("sorry", 422, sorry=sentences.REFUSALS["read_exception.reason"], back=back)
         try:

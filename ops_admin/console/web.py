@@ -1,13 +1,15 @@
 """The console: /ops/."""
 
+import re
 from collections.abc import Callable
 from datetime import datetime
+from typing import Any
 
 import flask
 from sqlalchemy.exc import SQLAlchemyError
 
 from billing import validations
-from core import log, outbox, periods
+from core import audit, log, outbox, periods
 from core.hub import Hub
 from ops_admin import clock, schedule
 from ops_admin.console import arrears, bill_runs, cash, entry, letters, reads
@@ -33,6 +35,17 @@ def blueprint(hub: Hub, queue_ready: Probe) -> flask.Blueprint:
             return None
         return flask.render_template("console/closed.html"), 403
 
+    @pages.context_processor
+    def known() -> dict[str, Any]:
+        """What every page says: whose console it is, and who looks."""
+        now = hub.now()
+        name = entry.name_of(hub.settings, flask.request.cookies, now=now)
+        return {
+            "house": hub.settings.utility_name, "now": now, "when": _when(hub), "name": name,
+            "form": entry.form(hub.settings, name=name, now=now),
+            "actors": entry.DEMO_NAMES if hub.settings.demo else (),
+        }  # fmt: skip
+
     @pages.after_request
     def harden(response: flask.Response) -> flask.Response:
         response.headers["Content-Security-Policy"] = (
@@ -45,26 +58,46 @@ def blueprint(hub: Hub, queue_ready: Probe) -> flask.Blueprint:
 
     @pages.get("/ops/enter")
     def enter() -> flask.typing.ResponseReturnValue:
-        now = hub.now()
-        name = flask.request.args.get("name", "")
-        purpose = f"link{name}" if not name or entry.is_name(name) else ""
-        if not entry.good(hub.settings, flask.request.args.get("pass", ""), purpose=purpose, now=now):
+        now, asked = hub.now(), flask.request.args
+        name, account = asked.get("name", ""), asked.get("by", "")
+        if not entry.is_link(hub.settings, asked.get("pass", ""), name=name, account=account, now=now):
             return flask.render_template("console/closed.html"), 403
         response = flask.make_response(flask.redirect("/ops/"))
-        stay = entry.pass_for(hub.settings, purpose="stay", until=now + entry.STAY_LASTS)
+        _keep(response, entry.COOKIE, entry.pass_for(hub.settings, purpose="stay", until=now + entry.STAY_LASTS))
+        if not name:
+            response.delete_cookie(entry.NAME, path="/ops")
+            return response
+        _keep(response, entry.NAME, entry.signed_name(hub.settings, name, now=now))
+        try:
+            with hub.transaction() as session:
+                audit.record(
+                    session, actor=f"staff:{name}", action="console.entered", subject="staff", subject_id=name, now=now,
+                    detail={"link_made_by": account},
+                )  # fmt: skip
+        except SQLAlchemyError:  # it has to open when the database does not: nothing can be decided then
+            logger.exception("console_without_database")
+        return response
+
+    @pages.post("/ops/act-as")
+    def act_as() -> flask.typing.ResponseReturnValue:
+        """The demonstration's two people. Elsewhere a name is signed by a link alone."""
+        now, asked = hub.now(), flask.request.form
+        if not hub.settings.demo or asked.get("name") not in entry.DEMO_NAMES:
+            flask.abort(404)
+        shown = asked.get("form", "")  # of either of them: a tab may be older than the last change
+        if not any(entry.is_form(hub.settings, shown, name=name, now=now) for name in ("", *entry.DEMO_NAMES)):
+            return flask.render_template("console/closed.html"), 403
+        back = asked.get("back", "")
+        response = flask.make_response(flask.redirect(back if re.fullmatch(r"/ops/[a-z0-9/-]*", back) else "/ops/"))
+        _keep(response, entry.NAME, entry.signed_name(hub.settings, asked["name"], now=now))
+        return response
+
+    def _keep(response: flask.Response, cookie: str, value: str) -> None:
         secure = hub.settings.public_base_url.startswith("https")
         response.set_cookie(
-            entry.COOKIE, stay, max_age=int(entry.STAY_LASTS.total_seconds()), httponly=True, samesite="Strict",
+            cookie, value, max_age=int(entry.STAY_LASTS.total_seconds()), httponly=True, samesite="Strict",
             secure=secure, path="/ops",
         )  # fmt: skip
-        if name:
-            response.set_cookie(
-                entry.NAME, entry.signed_name(hub.settings, name), max_age=int(entry.STAY_LASTS.total_seconds()),
-                httponly=True, samesite="Strict", secure=secure, path="/ops",
-            )  # fmt: skip
-        else:
-            response.delete_cookie(entry.NAME, path="/ops")
-        return response
 
     @pages.get("/ops/")
     def console() -> flask.typing.ResponseReturnValue:
@@ -89,13 +122,8 @@ def blueprint(hub: Hub, queue_ready: Probe) -> flask.Blueprint:
             logger.exception("console_without_database")
             found = None
         health = {"database": found is not None, "assistant": hub.assistant.ready(), "queue": queue_ready()}
-        form = entry.form(hub.settings, now=now)
         page = flask.render_template(
-            "console/console.html", status=found, health=health, now=now, form=form, when=_when(hub),
-            why=validations.sentence,
-            house=hub.settings.utility_name, done=done, wrong=wrong,
-            name=entry.name_of(flask.request.cookies.get(entry.NAME, ""), hub.settings),
-            known=flask.request.form.get("by", ""),
+            "console/console.html", status=found, health=health, why=validations.sentence, done=done, wrong=wrong,
             behind=behind, asked=asked, one=one, turns=turns, unwell=[t for t in turns if t.late or t.error],
         )  # fmt: skip
         return page, status if found else 503
@@ -103,7 +131,8 @@ def blueprint(hub: Hub, queue_ready: Probe) -> flask.Blueprint:
     @pages.post("/ops/retry")
     def retry() -> flask.typing.ResponseReturnValue:
         now = hub.now()
-        if not entry.is_form(hub.settings, flask.request.form.get("form", ""), now=now):
+        name = entry.name_of(hub.settings, flask.request.cookies, now=now)
+        if not entry.is_form(hub.settings, flask.request.form.get("form", ""), name=name, now=now):
             return flask.render_template("console/closed.html"), 403
         ids = [int(each) for each in flask.request.form.getlist("delivery") if each.isascii() and each.isdigit()][:200]
         with hub.transaction() as session:
@@ -111,10 +140,10 @@ def blueprint(hub: Hub, queue_ready: Probe) -> flask.Blueprint:
         return flask.redirect(flask.url_for("console.console", tried=count))
 
     arrears.add(pages, hub, overview)
-    reads.add(pages, hub, _when(hub))
-    cash.add(pages, hub, _when(hub))
-    letters.add(pages, hub, _when(hub))
-    bill_runs.add(pages, hub, _when(hub))
+    reads.add(pages, hub)
+    cash.add(pages, hub)
+    letters.add(pages, hub)
+    bill_runs.add(pages, hub)
     return pages
 
 

@@ -463,13 +463,13 @@ def test_staff_can_see_why_and_do_what_is_theirs(walk):
     assert "TERMINATION_NOTICE PROVEN" in shown.output and "EMAIL DELIVERED" in shown.output
     plain = json.loads(run(commands.compliance, "may-disconnect", number, "--json").output)
     assert plain["allowed"] is False and "disconnect_contact" in [b["name"] for b in plain["blocks"]]
-    noted = run(arrears_commands.arrears, "contact", number, "--how", "PHONE", "--actor", "staff:ana")
+    noted = run(arrears_commands.arrears, "contact", number, "--how", "PHONE", "--by", "ana")
     assert noted.exit_code == 0, noted.output
-    again = run(arrears_commands.arrears, "contact", number, "--how", "PHONE", "--actor", "staff:ana")
+    again = run(arrears_commands.arrears, "contact", number, "--how", "PHONE", "--by", "ana")
     assert again.exit_code == 1 and "contact.none_owed" in again.output
     bill = w.bills()[0]
     w.read(date(2027, 4, 10), date(2027, 4, 20), 500, quality="EDITED")
-    made = run(arrears_commands.bills, "rebill", bill.number, "--reason", "misread", "--actor", "staff:ana")
+    made = run(arrears_commands.bills, "rebill", bill.number, "--reason", "misread", "--by", "ana")
     assert "-18.46" in made.output, made.output
     page = flask.Flask("console")
     page.register_blueprint(console.blueprint(w.hub.with_(settings=Settings(demo=True)), lambda: True))

@@ -15,6 +15,7 @@ from core.accounts import queries as places
 from core.conversations import models as talks
 from core.settings import Settings
 from ops_admin import arrears_commands
+from ops_admin.console import entry
 from ops_admin.console import web as console
 from tests.scenarios.conftest import Walk
 from tests.scenarios.test_arrears import behind, blocks, climb, connected, facts_of, handle, order_of
@@ -208,17 +209,20 @@ def test_staff_note_renew_and_end_on_the_console(walk):
     w = behind(walk)
     number = places.get_account(w.session, account_id=w.account_id).number
     app = flask.Flask("console")
-    app.register_blueprint(console.blueprint(w.hub.with_(settings=Settings(demo=True)), lambda: True))
+    hub = w.hub.with_(settings=Settings(demo=True))
+    app.register_blueprint(console.blueprint(hub, lambda: True))
     client = app.test_client()
+    assert "/ops/medical/" not in client.get(f"/ops/?account={number}").text  # nobody is named
 
     def post(act: str, **fields: str):
+        client.set_cookie(entry.NAME, entry.signed_name(hub.settings, "ana", now=w.now), path="/ops")
         form = re.findall(r'name="form" value="([^"]+)"', client.get(f"/ops/?account={number}").text)[0]
-        sent = {"form": form, "account": number, "by": "Ana", **fields}
+        sent = {"form": form, "account": number, **fields}
         done = client.post(f"/ops/medical/{act}", data=sent, follow_redirects=True)
         w.session.expire_all()
         return done
 
-    for wrong, said in (({"form": "1.x"}, "too old"), ({"by": ""}, "give your name"), ({"account": "1"}, "No account")):
+    for wrong, said in (({"form": "1.x"}, "too old"), ({"account": "1"}, "No account")):
         refused = post("certificate", **{"doctor": "Dr. Lee", **wrong})
         assert refused.status_code == 422 and said in refused.text
     assert "doctor&#39;s name" in post("certificate", doctor=" ").text

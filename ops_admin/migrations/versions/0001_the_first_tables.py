@@ -1692,7 +1692,7 @@ def upgrade() -> None:
     sa.CheckConstraint("status <> 'SENDING' OR sent_at IS NOT NULL", name=op.f('ck_refund_sent_at')),
     sa.CheckConstraint('(payment_id IS NULL) <> (credit_id IS NULL)', name=op.f('ck_refund_one_source')),
     sa.CheckConstraint('amount_cents > 0', name=op.f('ck_refund_amount')),
-    sa.CheckConstraint('decided_by IS NULL OR lower(decided_by) <> lower(requested_by)', name=op.f('ck_refund_four_eyes')),
+    sa.CheckConstraint("decided_by IS NULL OR NOT (string_to_array(regexp_replace(lower(decided_by), '^[^:]*:', ''), '/') && string_to_array(regexp_replace(lower(requested_by), '^[^:]*:', ''), '/'))", name=op.f('ck_refund_four_eyes')),
     sa.ForeignKeyConstraint(['account_id'], ['account.id'], name=op.f('fk_refund_account_id')),
     sa.ForeignKeyConstraint(['credit_id'], ['credit.id'], name=op.f('fk_refund_credit_id')),
     sa.ForeignKeyConstraint(['payment_id'], ['payment.id'], name=op.f('fk_refund_payment_id')),

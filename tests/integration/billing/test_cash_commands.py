@@ -3,13 +3,27 @@
 import re
 from datetime import timedelta
 
+import pytest
 from click.testing import CliRunner
 
 from billing import bank_files, credits, queries, references, transfers
 from billing import operations as billing
+from core import errors
 from core.accounts import queries as accounts
+from ops_admin import shell
 from ops_admin.cash_commands import cash
 from tests.integration.billing.test_payments import AT, D, event, house, link, owes, pay  # noqa: F401
+
+
+@pytest.fixture(autouse=True)
+def account(monkeypatch):
+    """Whose shell it is; a test may let another person sit down."""
+
+    def sits(name):
+        monkeypatch.setattr(shell, "account", lambda: name)
+
+    sits("kim")
+    return sits
 
 
 def run(hub, *arguments):
@@ -17,16 +31,22 @@ def run(hub, *arguments):
     return done.exit_code, done.output
 
 
-def test_a_refund_takes_two_people(hub, session, house):  # noqa: F811
+def test_a_refund_takes_two_people(hub, session, house, account):  # noqa: F811
     _, reference = link(session, house)
     billing.settle_gateway_event(hub, event("succeeded", reference=reference))
     (payment,) = (p.id for p in queries.list_payments(session, account_id=house.account_id))
     code, said = run(hub, "refund", str(payment), "--amount", "30.68", "--reason", "paid twice", "--by", "ana")
     assert (code, "waits for another person" in said) == (0, True)
     asked = re.search(r"refund (\d+)", said)[1]
-    assert "asked by staff:ana: paid twice" in run(hub, "waiting")[1]
-    code, said = run(hub, "decide", asked, "--approve", "--by", "ana")
-    assert (code, said.strip()) == (1, "Error: refund.same_person")
+    assert "asked by cli:kim/ana: paid twice" in run(hub, "waiting")[1]
+    # neither under another name from the same shell, nor as the shell's own, nor as the same name from another shell
+    for sits, words in (("kim", ["--by", "ana"]), ("kim", ["--by", "bo"]), ("kim", []), ("lee", ["--by", "Ana"])):
+        account(sits)
+        code, said = run(hub, "decide", asked, "--approve", *words)
+        assert (code, "Somebody else has to decide" in said, "[refund.same_person]" in said) == (1, True, True)
+    with pytest.raises(errors.Refused, match=r"refund\.same_person"):  # nor in the console, as whose shell it was
+        billing.decide_refund(session, refund_id=int(asked), approve=True, actor="staff:kim", now=AT)
+    assert run(hub, "decide", asked, "--approve", "--by", "x/y")[0] == 2
     assert run(hub, "decide", asked, "--approve", "--by", "bo") == (0, f"refund {asked}: approved\n")
     assert run(hub, "refund", str(payment), "--amount", "1e9", "--reason", "x", "--by", "ana")[0] == 1
     assert run(hub, "refund", str(payment), "--amount", "much", "--reason", "x", "--by", "ana")[0] == 2
@@ -49,7 +69,7 @@ def test_transfers_and_news_without_an_owner_find_one(hub, session, house):  # n
     assert run(hub, "waiting")[1] == "0 refunds, 0 transfers, 0 pieces of news\n"
 
 
-def test_a_deposit_is_asked_within_the_rules_and_goes_back_with_interest(hub, session, house):  # noqa: F811
+def test_a_deposit_is_asked_within_the_rules_and_goes_back_with_interest(hub, session, house, account):  # noqa: F811
     number = accounts.get_account(session, account_id=house.account_id).number
     code, said = run(hub, "deposit", number, "--amount", "9999", "--by", "ana")
     assert (code, "deposit.too_high" in said, "'most': '261.36'" in said) == (1, True, True)  # two bills of 130.68
@@ -68,7 +88,8 @@ def test_a_deposit_is_asked_within_the_rules_and_goes_back_with_interest(hub, se
     code, said = run(hub, "refund", credit, "--credit", "--reason", "moved out", "--by", "ana")
     paid_out = re.search(r"refund (\d+) of 266.59", said)[1]
     assert run(hub, "decide", paid_out, "--approve", "--by", "ana")[0] == 1
-    assert run(hub, "decide", paid_out, "--approve", "--by", "bo")[0] == 0
+    account("lee")
+    assert run(hub, "decide", paid_out, "--approve")[0] == 0
     assert owes(session, house) == D("0.00")
 
 

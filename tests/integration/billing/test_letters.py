@@ -170,8 +170,9 @@ def test_the_console_shows_batches_and_takes_what_came_back(posting, session, ow
     assert client.get("/ops/letters").status_code == 403
     client.get("/ops/enter?" + entry.link(posting.settings, now=TOMORROW, name="ana").partition("?")[2])
     page = client.get("/ops/letters").text
+    assert 'action="/ops/letters/returned"' in page
     assert "2026-11-04" in page and "as ana" in page
-    form = entry.form(posting.settings, now=TOMORROW)
+    form = entry.form(posting.settings, name="ana", now=TOMORROW)
     given = {"bill": bill_of(session, owed[0]).number, "why": "no such street"}
     assert "too old" in client.post("/ops/letters/returned", data=given).text
     done = client.post("/ops/letters/returned", data={"form": form, **given}, follow_redirects=True)

@@ -7,11 +7,12 @@ from decimal import Decimal
 import flask
 import pytest
 from flask.testing import FlaskClient
+from sqlalchemy import select
 
 from billing import bank_entries, gateway_news, refunds, shop_files, shop_payments, transfers
 from billing import operations as billing
 from billing import queries as bills
-from core import ports
+from core import audit, ports
 from core.accounts import queries as accounts
 from ops_admin.console import entry
 from ops_admin.console import web as console
@@ -28,7 +29,7 @@ def client(hub: FakeHub) -> FlaskClient:
 
 
 def enter(hub: FakeHub, client: FlaskClient, name: str) -> None:
-    link = entry.link(hub.settings, now=hub.now(), name=name)
+    link = entry.link(hub.settings, now=hub.now(), name=name, account="kim")
     assert client.get("/ops/enter?" + link.partition("?")[2]).status_code == 302
 
 
@@ -59,8 +60,62 @@ def test_a_name_in_the_link_is_signed(hub: FakeHub, client: FlaskClient) -> None
     assert client.get("/ops/enter?" + query.partition("&")[0]).status_code == 403
     enter(hub, client, "ana")
     assert "as ana" in client.get("/ops/money").text
-    client.set_cookie(entry.NAME, "bo~" + "0" * 40, path="/ops")
+    with hub.transaction() as session:  # who opened it, by whose link, stands in the audit
+        entered = session.scalars(select(audit.AuditRow).order_by(audit.AuditRow.id.desc()).limit(1)).one()
+    assert (entered.actor, entered.action, entered.detail) == ("staff:ana", "console.entered", {"link_made_by": "kim"})
+    good = client.get_cookie(entry.NAME, path="/ops")
+    assert good is not None
+    client.set_cookie(entry.NAME, good.value.replace("ana", "bo"), path="/ops")
     assert "as bo" not in client.get("/ops/money").text
+    hub.clock.at += timedelta(hours=12)
+    assert entry.name_of(hub.settings, {entry.NAME: good.value}, now=hub.now()) == ""
+
+
+def test_without_a_signed_name_money_is_seen_and_not_decided(hub: FakeHub, client: FlaskClient, paid: int) -> None:
+    with hub.transaction() as session:
+        billing.request_refund(
+            session, payment_id=paid, amount=None, reason="paid twice", actor="staff:bo", key="k", now=hub.now()
+        )
+    enter(hub, client, "")
+    page = client.get("/ops/money").text
+    assert "paid twice" in page and "wattline ops-link --as your-name" in page
+    assert "<button" not in page and 'name="by"' not in page
+    form = entry.form(hub.settings, name="", now=hub.now())
+    for act in ("ask", "refund", "transfer", "event", "dispute", "give-up", "close"):
+        refused = client.post(
+            f"/ops/money/{act}", data={"form": form, "by": "ana", "refund": "1", "verdict": "approve"}
+        )
+        assert refused.status_code == 422 and "Nobody decides here without a name that is signed" in refused.text
+    # and nobody chooses a name outside the demonstration
+    assert client.post("/ops/act-as", data={"form": form, "name": "ana"}).status_code == 404
+
+
+def test_in_the_demonstration_one_acts_as_one_of_two_people(hub: FakeHub, paid: int) -> None:
+    hub = hub.with_(settings=hub.settings.model_copy(update={"demo": True}))
+    app = flask.Flask("console-under-test")
+    app.register_blueprint(console.blueprint(hub, lambda: True))
+    client = app.test_client()
+
+    def act_as(name: str, back: str = "/ops/money") -> flask.Response:
+        form = re.findall(r'name="form" value="([^"]+)"', client.get("/ops/money").text)[0]
+        return client.post("/ops/act-as", data={"form": form, "name": name, "back": back})
+
+    assert "Choose above whom you act as, ana or ben" in client.get("/ops/money").text
+    assert act_as("kim").status_code == 404
+    assert client.post("/ops/act-as", data={"form": "forged", "name": "ana"}).status_code == 403
+    for wrong in ("https://evil.example/", "//evil.example", "/ops/..//x", "/portal/"):
+        assert act_as("ana", wrong).headers["Location"] == "/ops/"
+    assert 'value="ana" aria-pressed="true"' in client.get("/ops/money").text
+    assert post(hub, client, "ask", payment=str(paid), amount="", reason="twice", key="d").status_code == 302
+    with hub.transaction() as session:
+        (asked,) = refunds.list_waiting(session)
+    assert asked.requested_by == "staff:ana"
+    stale = re.findall(r'name="form" value="([^"]+)"', client.get("/ops/money").text)[0]
+    approve = {"refund": str(asked.id), "verdict": "approve"}
+    assert post(hub, client, "refund", **approve).status_code == 422
+    assert act_as("ben").headers["Location"] == "/ops/money"
+    assert "made for somebody else" in client.post("/ops/money/refund", data={"form": stale, **approve}).text
+    assert post(hub, client, "refund", **approve).headers["Location"].endswith("done=approved")
 
 
 def test_a_refund_needs_somebody_else(hub: FakeHub, client: FlaskClient, paid: int) -> None:

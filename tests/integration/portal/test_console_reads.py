@@ -24,8 +24,12 @@ def client(hub: FakeHub) -> FlaskClient:
     app = flask.Flask("console-under-test")
     app.register_blueprint(console.blueprint(hub, lambda: True))
     made = app.test_client()
-    made.get("/ops/enter", query_string={"pass": entry.link(hub.settings, now=NOW).partition("pass=")[2]})
+    enter(hub, made, "ana")
     return made
+
+
+def enter(hub: FakeHub, client: FlaskClient, name: str) -> None:
+    assert client.get("/ops/enter?" + entry.link(hub.settings, now=NOW, name=name).partition("?")[2]).status_code == 302
 
 
 @pytest.fixture
@@ -75,18 +79,37 @@ def test_a_finding_is_seen_edited_and_undone(
     assert '<svg class="day"' in page and "240.000" in page and "what came was too high" in page
     assert page.count("<label") == page.count(" for=") and "style=" not in page
     form = form_of(page)
-    edit = {"form": form, "first": "1", "last": "1", "kwh": "0.8", "how": "each", "by": "Ana", "why": "display"}
-    for wrong in ({"form": "1.x"}, {"why": " "}, {"by": " "}, {"kwh": "nan"}, {"first": "5"}, {"kwh": "-3"}):
+    edit = {"form": form, "first": "1", "last": "1", "kwh": "0.8", "how": "each", "why": "display"}
+    for wrong in ({"form": "1.x"}, {"why": " "}, {"kwh": "nan"}, {"first": "5"}, {"kwh": "-3"}):
         assert client.post(f"{one}/edit", data=edit | wrong).status_code in (403, 422)
     assert client.post(f"{one}/edit", data=edit).status_code == 302
     page = client.get(one, query_string={"done": "1 intervals written."}).text
     assert "Edited by staff:ana" in page and 'role="status"' in page and "0.800" in page
-    assert client.post(f"{one}/accept", data={"form": form, "by": "Bo", "why": "x"}).status_code == 409
-    assert client.post(f"{one}/undo", data={"form": form, "by": "Bo", "why": "wrong meter"}).status_code == 302
+    assert client.post(f"{one}/accept", data={"form": form, "why": "x"}).status_code == 409
+    assert client.post(f"{one}/undo", data={"form": form, "why": "wrong meter"}).status_code == 302
     session.expire_all()
     assert worklist.get_exception(session, exception_id=finding.id).resolved_at is None
-    assert client.post(f"{one}/estimate", data=edit).status_code == 302
-    assert "Estimated by staff:ana" in client.get(one).text
+    enter(hub, client, "bo")
+    assert client.post(f"{one}/estimate", data=edit | {"by": "ana"}).status_code == 403  # made for ana, not for bo
+    edit["form"] = form_of(client.get(one).text)
+    assert client.post(f"{one}/estimate", data=edit | {"by": "ana"}).status_code == 302
+    assert "Estimated by staff:bo" in client.get(one).text
+
+
+def test_without_a_name_a_finding_is_read_and_not_decided(
+    hub: FakeHub, client: FlaskClient, finding: worklist.Entry
+) -> None:
+    enter(hub, client, "")
+    page = client.get(f"/ops/reads/{finding.id}").text
+    assert "You can read here, and decide nothing" in page and "240.000" in page and 'method="post"' not in page
+    assert (
+        'method="post" action="/ops/reads/accept"' in client.get("/ops/reads").text
+    )  # the list, with nothing to press
+    assert "Accept those chosen" not in client.get("/ops/reads").text
+    form = entry.form(hub.settings, name="", now=NOW)
+    for path in (f"{finding.id}/accept", "accept"):
+        refused = client.post(f"/ops/reads/{path}", data={"form": form, "id": finding.id, "by": "ana", "why": "x"})
+        assert refused.status_code == 403 and "a name that is signed" in refused.text
 
 
 def test_many_are_accepted_at_once_but_what_cannot_be_is_decided_one_by_one(
@@ -104,7 +127,7 @@ def test_many_are_accepted_at_once_but_what_cannot_be_is_decided_one_by_one(
     ids = [str(e.id) for e in worklist.list_exceptions(session, filters=own)]
     assert len(ids) == 2
     form = form_of(client.get("/ops/reads").text)
-    answer = client.post("/ops/reads/accept", data={"form": form, "id": [*ids, "x", "'"], "by": "Ana", "why": "a test"})
+    answer = client.post("/ops/reads/accept", data={"form": form, "id": [*ids, "x", "'"], "why": "a test"})
     assert answer.status_code == 302 and f"{len(ids) - 1}+accepted" in answer.headers["Location"]
     session.expire_all()
     assert [e.id for e in worklist.list_exceptions(session, filters=own)] == [finding.id]
