@@ -56,6 +56,7 @@ class CompareTariffs(frame.HubAction):
             not_open=[not_open_data(plan) for plan in compared.not_open],
             days=compared.basis_days,
             estimated=compared.estimated,
+            spread=compared.spread,
         )
         return self.stop()
 
@@ -103,6 +104,8 @@ def option_data(option: views.Option) -> dict[str, Any]:
         "saving": option.saving,
         "worst_month": option.worst_month,
         "best_month": option.best_month,
+        "low": option.low,
+        "high": option.high,
     }
 
 

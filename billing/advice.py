@@ -34,7 +34,7 @@ class Change:
 
 def changes(plan: rating.Plan, usages: Sequence[rating.Usage]) -> tuple[Change, ...]:
     """This will give the changes worth pricing for an account on a plan, from twelve months of its own reads."""
-    found = (_shift_peak(plan, usages), _night_base(usages), _tier_overrun(plan, usages), _weekend(usages))
+    found = (shift_peak(plan, usages), _night_base(usages), _tier_overrun(plan, usages), _weekend(usages))
     return tuple(change for change in found if change is not None)
 
 
@@ -47,8 +47,8 @@ def shift(wh: Ints, dear: Ints, cheap: Ints) -> int:
     return moved
 
 
-def _shift_peak(plan: rating.Plan, usages: Sequence[rating.Usage]) -> Change | None:
-    """Move part of the use in each day's dearest hours to its cheapest ones."""
+def shift_peak(plan: rating.Plan, usages: Sequence[rating.Usage]) -> Change | None:
+    """This will move part of the use in each day's dearest hours to its cheapest ones."""
     prices = [max(t.price for t in period.tiers) for period in plan.energy]
     if len(set(prices)) < 2:
         return None

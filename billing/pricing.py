@@ -10,9 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 from sqlalchemy.orm import Session
 
-from billing import carried, catalogue, daily, metered, prices, rating, runs, single, standing, tariffs, views
+from billing import advice, carried, catalogue, daily, metered, prices, rating, runs, single, standing, tariffs, views
 from core import errors, money, periods
 from core.accounts import queries as accounts
+from metering import forecast
 from metering import queries as metering
 
 Ints = NDArray[np.int64]
@@ -170,6 +171,15 @@ class YearUse:
     estimated: bool
     book: prices.Book  # of plans that go by the price of the hour
 
+    def spread(self) -> int:
+        """This will say in whole per cent how much less or more than this a year's use plausibly is."""
+        days = np.concatenate([daily.lay(used, days).per_day for days, used in self.months])
+        return round(100 * forecast.year_spread(days.tolist()))
+
+    def times(self, percent: int) -> tuple[rating.Usage, ...]:
+        """This will give the months with so many per cent of the use, hour by hour."""
+        return tuple(daily.usage_of(used, (used.wh * percent + 50) // 100) for _, used in self.months)
+
     def scaled(self, cents: int) -> Decimal:
         """This will bring an amount over the days there are to a year."""
         return money.from_cents(round(cents * YEAR / self.days))
@@ -250,22 +260,29 @@ def compare_year(session: Session, year: YearUse) -> views.Comparison:
     place = year.place
     held = tariffs.current_tariff(session, agreement_id=place.agreement.id, on=place.today)
     offers = standing.list_offers(session, agreement=place.agreement, today=place.today, held=held.code)
+    spread = year.spread()
+    ends = [year.times(100 - spread), year.times(100 + spread)]
+    usages = [used for _, used in year.months]
     priced = {}
     for row, doc in ((offer.row, offer.document) for offer in offers if not offer.reasons):
         if doc is None:
             continue  # no version of it is in force today
         try:
-            priced[row.code] = (row, doc, year_cents(year, doc)[0])
+            shifted = advice.shift_peak(catalogue.plan_of(doc), usages)
+            variants = ends if shifted is None else [*ends, shifted.usages]
+            priced[row.code] = (row, doc, year_cents(year, doc, variants))
         except errors.NotFound as unknown:
             if unknown.code != "prices.none" or row.code == held.code:
                 raise  # a plan whose prices nobody knows yet is not compared
     if held.code not in priced:
         raise errors.NotFound("tariff.none")
-    own = year.scaled(sum(priced[held.code][2]))
+    own = year.scaled(sum(priced[held.code][2][0]))
 
     def option(code: str) -> views.Option:
-        row, document, cents = priced[code]
-        cost = year.scaled(sum(cents))
+        row, document, rows = priced[code]
+        cents, cost = rows[0], year.scaled(sum(rows[0]))
+        ends = [cost, *(year.scaled(sum(end)) for end in rows[1:3])]
+        shifted = cost - year.scaled(sum(rows[3])) if len(rows) > 3 else Decimal(0)
         whole = [c for c, (days, _) in zip(cents, year.months, strict=True) if len(days) >= 28] or list(cents)
         return views.Option(
             tariff=tariffs.view(row, document, place.today),
@@ -273,6 +290,9 @@ def compare_year(session: Session, year: YearUse) -> views.Comparison:
             saving=own - cost,
             worst_month=money.from_cents(max(whole)),
             best_month=money.from_cents(min(whole)),
+            low=min(ends),  # where an hour's price is below zero, more use is not dearer
+            high=max(ends),
+            shift_saving=shifted if shifted > 0 else None,
             months=tuple(money.from_cents(c) for c in cents),
         )
 
@@ -283,6 +303,8 @@ def compare_year(session: Session, year: YearUse) -> views.Comparison:
         options=tuple(options),
         basis_days=year.days,
         estimated=year.estimated or bool(year.book.guessed),
+        spread=Decimal(spread) / 100,
+        shift_share=advice.SHIFT_SHARE,
         not_open=tuple(
             views.NotOpen(o.row.code, f"tariff.{o.row.code}.name", f"tariff.{o.row.code}.about", o.reasons)
             for o in offers

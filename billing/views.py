@@ -215,13 +215,20 @@ class Tariff:
 
 @dataclass(frozen=True)
 class Option:
-    """What the last twelve months would have cost on a tariff. `saving` is against the current one."""
+    """What the last twelve months would have cost on a tariff. `saving` is against the current one.
+
+    `low` and `high`: with as much less and more use as the comparison's `spread` says; `shift_saving`: what the year
+    would have cost less with the `shift_share` of the use in the dear hours in cheap ones.
+    """
 
     tariff: Tariff
     annual_cost: Decimal
     saving: Decimal
     worst_month: Decimal
     best_month: Decimal
+    low: Decimal
+    high: Decimal
+    shift_saving: Decimal | None = None  # where the hour makes a difference, and it saves something
     months: tuple[Decimal, ...] = ()
 
 
@@ -247,7 +254,7 @@ class TariffFor:
 @dataclass(frozen=True)
 class Comparison:
     """`options` are every tariff open to the account, cheapest first, the current one among them; `not_open` are the
-    others of its class, by code.
+    others of its class, by code. `spread`: how much less or more use each option's range is for, as a share.
     """
 
     account_id: int
@@ -255,6 +262,8 @@ class Comparison:
     options: tuple[Option, ...]
     basis_days: int
     estimated: bool
+    spread: Decimal
+    shift_share: Decimal
     not_open: tuple[NotOpen, ...] = ()
 
     @property

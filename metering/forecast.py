@@ -6,7 +6,8 @@ spread of single days, and a common error that does not average out, because a c
 how much the weeks of the past differ.
 """
 
-from collections.abc import Mapping
+import math
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import Literal
@@ -20,6 +21,8 @@ _RECENT = 14
 _COMMON_ERROR = 0.08  # of the mean day, in every day to come at once; at least
 _BLIND = 1.6  # times as wide where nothing is known of the season to come
 _YEAR = timedelta(days=364)  # the same weekday
+_WHOLE_YEAR = 364
+_WIDEST = 0.5
 _REACH = 1.2816  # would hold eight times in ten; on seven real loads it held in seven to eight
 
 
@@ -71,6 +74,23 @@ def forecast(daily_wh: Mapping[date, int], period: periods.Days, today: date) ->
         confidence=_confidence(len(history), reach / likely if likely else 0.0),
         daily=daily,
     )
+
+
+def year_spread(daily_wh: Sequence[int]) -> float:
+    """This will say how far a year's use may plausibly lie from the year these days on end are of, as a share of it.
+
+    It goes by how much the home's own weeks differ from the weeks around them, so that a season is no difference. As in
+    `forecast` all days are off together, by no less than a common error; by more where the year is not whole.
+    """
+    count = len(daily_wh) // 7
+    if count < 5:
+        return _WIDEST  # a month says next to nothing of a year
+    weeks = np.array(daily_wh[-7 * count :], dtype=np.float64).reshape(count, 7).mean(axis=1)
+    around = np.convolve(weeks, np.ones(5), "same") / np.convolve(np.ones(count), np.ones(5), "same")
+    ratios = weeks[around > 0] / around[around > 0]
+    own = float(np.std(ratios)) if len(ratios) else 0.0
+    short = math.sqrt(max(1.0, _WHOLE_YEAR / len(daily_wh)))
+    return min(_REACH * max(_COMMON_ERROR, own) * short, _WIDEST)
 
 
 def _by_weekday(history: Mapping[date, int]) -> list[float]:

@@ -6,6 +6,7 @@ come from the oracle, the use from decoded bytes. Cents have to agree.
 
 import copy
 import itertools
+import statistics
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
@@ -89,6 +90,26 @@ def year_on(books: Books, code: str, use: Sequence[Row] | None = None) -> Year:
     cents = [books.price(a, b, wh, document)["total"] for (a, b), wh in zip(months, rows, strict=True)]
     whole = [c for c, (a, b) in zip(cents, months, strict=True) if (b - a).days >= 28] or cents
     return Year(code, _a_year(sum(cents), months), Decimal(min(whole)) / 100, Decimal(max(whole)) / 100)
+
+
+def spread(books: Books) -> int:
+    """This will say in per cent how far a year may lie from this one: 1.2816 times how weeks (the last one whole, and
+    those before it) lie from the five around them, or 8 %, whichever is more.
+    """
+    months = months_of_year(books)
+    used = list(books.by_day(months[0][0], months[-1][1]).values())
+    count = len(used) // 7
+    weeks = [sum(used[len(used) - 7 * (count - n) :][:7]) for n in range(count)]
+    around = [statistics.fmean(weeks[max(0, n - 2) : n + 3]) for n in range(count)]
+    own = statistics.pstdev(week / mean for week, mean in zip(weeks, around, strict=True))
+    short = max(1.0, 364 / len(used)) ** 0.5
+    return round(100 * min(0.5, 1.2816 * max(0.08, own) * short))
+
+
+def year_of(books: Books, code: str, percent: int) -> Decimal:
+    """This will price the last twelve months with so many per cent of the use, hour by hour, on a plan."""
+    rows = [[(wh * percent + 50) // 100 for wh in books.wh(a, b)] for a, b in months_of_year(books)]
+    return year_on(books, code, rows).cost
 
 
 def plans_on_sale(books: Books) -> dict[str, Year]:

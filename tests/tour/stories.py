@@ -319,6 +319,7 @@ def sam(scene: Scene) -> None:
     answer = with_code(chat, scene)
     years = reasons.plans_on_sale(books)
     own, best = years[books.tariff()], min(years.values(), key=lambda y: y.cost)
+    spread = reasons.spread(books)
     scene.must(best.code != own.code, "Sam is already on the cheapest plan: the story has no point today")
     scene.check(
         answer,
@@ -326,6 +327,8 @@ def sam(scene: Scene) -> None:
         [f.money(own.cost - y.cost, f"difference to {y.code}", may=y is own) for y in years.values()],
         [f.money(y.best_month, f"best month on {y.code}") for y in years.values()],
         [f.money(y.worst_month, f"worst month on {y.code}") for y in years.values()],
+        [f.Fact("percent", Decimal(spread), "how far a year may lie from this one")],
+        [f.money(reasons.year_of(books, best.code, 100 + by), f"a year with {by} % use") for by in (-spread, spread)],
         f.count(sum((b - a).days for a, b in reasons.months_of_year(books)), "days of use"),
     )
     tariff = books.one("SELECT * FROM tariff WHERE code = :c", c=best.code)

@@ -160,6 +160,13 @@ def test_a_switch_is_priced_made_and_taken_back(talk: Open) -> None:
     compared = sam.act("action_compare_tariffs", "/compare_tariffs", "compare_tariffs").data("plans.compared")
     costs = [Decimal(option["annual_cost"]) for option in compared["options"]]
     assert costs == sorted(costs) and len(costs) >= 3
+    best = compared["best"]
+    for locale in ("en", "es"):
+        for medium in ("text", "voice"):
+            said = wording.render(
+                "plans.compared", compared, locale=locale, medium=medium, house=house(sam.hub.settings)
+            ).text
+            assert all(f"${Decimal(best[end]):,.2f}" in said for end in ("low", "high"))
     sam.act("action_switch_tariff", "/switch_tariff", "switch_tariff", entities=[_choice("RES-TOU")])
     assert sam.slots["tariff_choice"] == "RES-TOU"
     sam.answer("switch_form", "service_date", "2")

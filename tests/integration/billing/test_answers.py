@@ -159,3 +159,36 @@ def test_a_year_on_a_plan_counts_its_minimum_and_what_its_ratchet_remembers(sess
     # 10 kW in one month, and 80 % of it in the other eleven
     assert year["RES-EV"].annual_cost == D("980.00")
     assert (year["RES-EV"].best_month, year["RES-EV"].worst_month) == (D("80.00"), D("100.00"))
+
+
+def test_each_plan_has_a_year_of_less_and_of_more_use_and_what_moving_dear_hours_saves(session, make_house):
+    house = make_house(hourly_wh=1000)
+    sold = {"tariff": {"kind": "FLAT", "customer_kind": "RESIDENTIAL"}}
+    hours = [[0] * 16 + [1] * 4 + [0] * 4] * 12
+    least = {"mincharge": 100, "minchargeunits": "$/month", "wattline": {"prorates": []}}
+    for code, steps, more in (
+        ("RES-FLAT", [0.10], {}),
+        ("RES-TOU", [0.10, 0.30], {"energyweekdayschedule": hours, "energyweekendschedule": hours}),
+        ("RES-TIER", [0.10], least),
+    ):
+        document = {**sold, **more, "label": code, "name": code, "energyratestructure": [[{"rate": r}] for r in steps]}
+        billing.publish(session, document=document, starts_on=TODAY, now=NOW)
+    said = queries.compare_tariffs(session, account_id=house.account_id, now=NOW)
+    year = {option.tariff.code: option for option in said.options}
+    assert said.spread == D("0.10")  # 8 % in common, that would hold eight times in ten: 10.25 %
+    flat, tou, tier = (year[code] for code in ("RES-FLAT", "RES-TOU", "RES-TIER"))
+    # 8760 hours of 0.9, 1 and 1.1 kWh x 0.10
+    assert (flat.low, flat.annual_cost, flat.high, flat.shift_saving) == (D("788.40"), D("876.00"), D("963.60"), None)
+    # 7300 x 0.10 + 1460 x 0.30 = 1168.00, a tenth of it less and more; 30 % of 1460 x 0.20 is saved
+    assert (tou.low, tou.annual_cost, tou.high) == (D("1051.20"), D("1168.00"), D("1284.80"))
+    assert tou.shift_saving == D("87.60")
+    # twelve minimums of 100.00, whatever is used: no share of a price, but what the bills would come to
+    assert tier.low == tier.annual_cost == tier.high == D("1200.00")
+
+
+def test_the_range_of_a_year_is_wider_where_the_weeks_differ(session, make_house):
+    house = make_house(hourly_wh=lambda day, hour: 500 if day.toordinal() // 7 % 2 else 1000)
+    said = queries.compare_tariffs(session, account_id=house.account_id, now=NOW)
+    assert said.spread > D("0.20")
+    for o in said.options:
+        assert o.low < o.annual_cost < o.high

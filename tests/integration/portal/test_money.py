@@ -130,8 +130,13 @@ def test_plans_are_priced_on_the_customers_own_usage_and_switched(hub: FakeHub, 
     with hub.transaction() as session:
         compared = bills.compare_tariffs(session, account_id=own, now=hub.now())
     page = browser.get("/portal/plans", lang="en")
+    spread = f"{compared.spread * 100:.0f}%"
     for option in compared.options:
         assert f"${option.annual_cost:,.2f}" in page
+        assert f"${option.low:,.2f} to ${option.high:,.2f} with {spread} less or more use" in page
+        saves = f"cheapest: ${option.shift_saving or 0:,.2f} less a year"
+        assert (saves in page) == (option.shift_saving is not None)
+    assert page.count("hours moved to the cheapest") == sum(o.shift_saving is not None for o in compared.options) > 0
     best = compared.best.tariff
     assert f"Switch to {wording.label(best.name_key, {}, locale='en', house=HOUSE)}" in browser.get(
         f"/portal/plans/{best.code}", lang="en"

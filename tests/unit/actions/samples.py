@@ -26,7 +26,7 @@ SHIFT = {"days": 28, "dear_share": "0.24", "dear_kwh": "140.2", "share": "0.30",
 FIRST: dict[str, Any] = {**WHY, "previous_total": None, "difference": "0.00", "drivers": [], "busiest": None}
 OPTION: dict[str, Any] = {
     "name": "tariff.RES-TOU.name", "code": "RES-TOU", "annual_cost": "1204.55", "saving": "88.12",
-    "worst_month": "142.00", "best_month": "71.30",
+    "worst_month": "142.00", "best_month": "71.30", "low": "1098.20", "high": "1310.90",
 }  # fmt: skip
 OWN: dict[str, Any] = {**OPTION, "name": "tariff.RES-FLAT.name", "code": "RES-FLAT", "saving": "0.00"}
 UP_TO: dict[str, Any] = {"least": None, "most": "20"}
@@ -266,9 +266,9 @@ SAMPLES: dict[str, list[dict[str, Any]]] = {
     "plans.cents": [{"price": "0.1160"}],
     "plans.compared": [
         {"current": OWN, "best": OPTION, "stays": False, "options": [OPTION, OWN], "days": 365, "estimated": True,
-         "not_open": []},
+         "not_open": [], "spread": "0.14"},
         {"current": OWN, "best": OWN, "stays": True, "options": [OWN, {**OPTION, "saving": "-9.10"}], "days": 365,
-         "estimated": False, "not_open": [NOT_OPEN]},
+         "estimated": False, "not_open": [NOT_OPEN], "spread": "0.10"},
     ],
     "plans.not_open": [NOT_OPEN],
     "plans.why_not": [{"reasons": NOT_OPEN["reasons"]}],

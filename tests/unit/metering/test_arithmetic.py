@@ -1,5 +1,6 @@
 """The pure part of metering: forecasts, what is unusual, facts for tips, shares, files."""
 
+import math
 import pathlib
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
@@ -53,6 +54,20 @@ def test_the_range_holds_about_as_often_as_it_says_and_narrows() -> None:
         widths.append(spans[1] < spans[0])
     assert 0.65 < np.mean(held) < 0.97
     assert np.mean(widths) > 0.95
+
+
+def test_a_year_may_lie_as_far_off_as_its_weeks_do_from_those_around_them() -> None:
+    least = 1.2816 * 0.08
+    assert forecast.year_spread([24_000] * 364) == pytest.approx(least)
+    season = [20_000 + round(10_000 * math.cos(n * math.tau / 364)) for n in range(364)]
+    assert forecast.year_spread(season) == pytest.approx(least)  # a winter is no surprise
+    assert forecast.year_spread([24_000] * 182) == pytest.approx(least * 2**0.5)  # half a year is known
+    assert forecast.year_spread([24_000] * 30) == forecast.year_spread([]) == 0.5
+    assert forecast.year_spread([0] * 364) == pytest.approx(least)
+    # weeks of 20 and 10 kWh a day in turn: 20 over the mean of (20, 10, 20, 10, 20) = 16 is 1.25, 10 over 14 is 0.714;
+    # they lie 0.268 from their mean, times 1.2816; a little less at the ends of the year
+    turn = [20_000 if n // 7 % 2 else 10_000 for n in range(364)]
+    assert forecast.year_spread(turn) == pytest.approx(0.343, abs=0.005)
 
 
 def test_a_finished_period_is_a_fact_and_nothing_known_is_no_forecast() -> None:
