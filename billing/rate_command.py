@@ -33,19 +33,25 @@ def run(
     """This will price the days from `starts_on` (in) to `ends_on` (out), one bill per calendar month.
 
     Gives currency, total, kwh, lines (each component, description, quantity, unit, unit_price, amount: text,
-    so that no digit is lost) and notes. `reading` says how what the tariff leaves open is read; `before_kw` is the
+    so that no digit is lost), notes, and `left_out`: what of our own part of a document (riders, taxes) is no URDB and
+    was not priced. `reading` says how what the tariff leaves open is read; `before_kw` is the
     highest demand of each month before the reads begin, where a ratchet looks back at them. Raises Invalid with a
     `reason` in words for what cannot be read or priced.
     """
     if ends_on <= starts_on:
         raise errors.Invalid("rating.uncovered", reason="the period has no days", where="period")
-    plan = plan_of(_text(tariff_path), label, reading)
-    return price(plan, usage_path, starts_on, ends_on, timezone, before_kw)
+    rate = urdb.choose(urdb.load(_text(tariff_path)), label)
+    bill = price(_plan(rate, reading), usage_path, starts_on, ends_on, timezone, before_kw)
+    ours = rate.get("wattline") or ()
+    return {**bill, "left_out": sorted(ours) if isinstance(ours, dict) else []}
 
 
 def plan_of(text: str, label: str | None, reading: urdb.Reading | None) -> rating.Plan:
     """This will read a tariff, written as URDB or as the ratebook data set has it."""
-    rate = urdb.choose(urdb.load(text), label)
+    return _plan(urdb.choose(urdb.load(text), label), reading)
+
+
+def _plan(rate: Any, reading: urdb.Reading | None) -> rating.Plan:
     return ratebook.plan(rate, reading=reading) if ratebook.is_one(rate) else urdb.plan(rate, reading=reading)
 
 

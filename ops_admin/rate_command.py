@@ -75,6 +75,12 @@ def rate(
         raise SystemExit(_CANNOT) from None
     for note in bill.pop("notes"):
         click.echo(f"note: {note}", err=True)
+    if bill["left_out"]:
+        click.echo(
+            f"note: not priced here, as it is no URDB: {', '.join(bill['left_out'])} of `wattline`;"
+            " `wattline tariff check FILE --usage …` prices it",
+            err=True,
+        )
     click.echo(json.dumps(bill, indent=2) if as_json else _table(bill))
 
 

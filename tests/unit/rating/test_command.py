@@ -36,12 +36,21 @@ def test_a_month_as_json(tmp_path: pathlib.Path) -> None:
     result = run(tmp_path, FLAT, reads(tmp_path, ["1.5"] * 744), *MONTH)
     assert result.exit_code == 0, result.output
     bill = json.loads(result.stdout)
-    assert set(bill) == {"currency", "total", "kwh", "lines"}
+    assert set(bill) == {"currency", "total", "kwh", "lines", "left_out"} and bill["left_out"] == []
+    assert result.stderr == ""
     assert (bill["currency"], bill["total"], bill["kwh"]) == ("USD", "116.60", "1116")
     assert bill["lines"][1] == {
         "component": "energy", "description": "Energy", "quantity": "1116", "unit": "kWh", "unit_price": "0.1",
         "amount": "111.60",
     }  # fmt: skip
+
+
+def test_what_is_ours_in_a_document_is_left_out_and_said_to_be(tmp_path: pathlib.Path) -> None:
+    taxed = {"code": "T", "description": "Tax", "percent": "10"}
+    result = run(tmp_path, {**FLAT, "wattline": {"taxes": [taxed], "riders": []}}, reads(tmp_path, ["1"] * 744), *MONTH)
+    bill = json.loads(result.stdout)
+    assert (bill["total"], bill["left_out"]) == ("79.40", ["riders", "taxes"])  # 744 x 0.10 and 5.00
+    assert "not priced here" in result.stderr and "riders, taxes" in result.stderr
 
 
 def test_a_year_of_sams_residential_load_is_billed_by_calendar_month(tmp_path: pathlib.Path) -> None:
