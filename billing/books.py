@@ -82,8 +82,12 @@ def is_closed(session: Session, *, month: date) -> bool:
     return session.get(cash_models.LedgerPeriodRow, month.replace(day=1)) is not None
 
 
-def close_month(session: Session, *, month: date, actor: str, now: datetime) -> tuple[views.TrialLine, ...]:
+def close_month(
+    session: Session, *, month: date, actor: str, timezone: str, now: datetime
+) -> tuple[views.TrialLine, ...]:
     """This will close a month and keep its trial balance; what comes later counts in the next open month.
+
+    A month is over when it is so in the utility's `timezone`: until then its last evening is still being booked.
 
     Refused ledger.month_not_over, ledger.earlier_open (months close in order), ledger.empty. A closed month is given
     back as it is. Invalid ledger.out_of_balance cannot be, and closes nothing if it is.
@@ -92,7 +96,7 @@ def close_month(session: Session, *, month: date, actor: str, now: datetime) -> 
     first = periods_open.hold_closed(session)
     if session.get(cash_models.LedgerPeriodRow, month) is not None:
         return trial_balance(session, month=month)
-    if periods.add_months(month, 1) > now.date():
+    if periods.add_months(month, 1) > periods.civil_day(now, timezone):
         raise errors.Refused("ledger.month_not_over")
     if first is None:
         oldest = session.scalar(select(func.min(models.LedgerJournalRow.effective_on)))

@@ -1,7 +1,7 @@
 """Reads of what is owed and paid: balances, bills, payments, promises. Public through `queries.py`."""
 
 from collections.abc import Sequence
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -45,6 +45,23 @@ def civil_today(session: Session, *, account_id: int, now: datetime, timezone: s
         points = accounts.list_service_points(session, account_id=account_id, on=now.date())
         timezone = points[0].timezone if points else "UTC"
     return periods.civil_day(now, timezone)
+
+
+def civil_days(session: Session, *, moments: Sequence[tuple[int, datetime]]) -> tuple[date, ...]:
+    """This will give for each account and moment the day it is there, as `civil_today` does; for thousands at once."""
+    if not moments:
+        return ()
+    utc = [at.astimezone(UTC).date() for _, at in moments]
+    some = periods.Days(min(utc), max(utc) + timedelta(days=1))
+    own: dict[int, list[accounts.Agreement]] = {}
+    for agreement in accounts.list_agreements(session, period=some, account_ids=sorted({a for a, _ in moments})):
+        own.setdefault(agreement.account_id, []).append(agreement)
+
+    def zone(account_id: int, on: date) -> str:
+        alive = [a for a in own.get(account_id, ()) if a.starts_on <= on and (a.ends_on is None or on < a.ends_on)]
+        return min(alive, key=lambda a: (a.starts_on, a.id)).timezone if alive else "UTC"
+
+    return tuple(periods.civil_day(at, zone(account_id, on)) for (account_id, at), on in zip(moments, utc, strict=True))
 
 
 def list_bills(session: Session, *, account_id: int, limit: int = 13) -> tuple[views.Bill, ...]:

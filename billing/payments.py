@@ -178,9 +178,8 @@ def record_payment_file(session: Session, *, gateway: str, payments: Sequence[Fi
     ]  # fmt: skip
     session.add_all(rows)
     session.flush()
-    ledger.post_journals(
-        session, [received.journal(row, (row.settled_at or row.received_at).date()) for row in rows], now=now
-    )
+    days = owed.civil_days(session, moments=[(row.account_id, row.received_at) for row in rows])
+    ledger.post_journals(session, [received.journal(row, day) for row, day in zip(rows, days, strict=True)], now=now)
     settling.settle(session, account_ids=sorted({row.account_id for row in rows}), now=now)
     return len(rows)
 

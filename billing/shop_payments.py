@@ -7,7 +7,7 @@ file is also kept as the partner's movements, so that reconciliation shows where
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Literal
 
 from sqlalchemy import select
@@ -16,7 +16,7 @@ from sqlalchemy.orm import Session
 
 from billing import cash_models, documents, models, once, shop_references, transfers
 from billing.shop_files import ShopPayment
-from core import audit, errors, money
+from core import audit, errors, money, periods
 from core.accounts import queries as accounts
 from core.settings import Settings
 
@@ -95,8 +95,8 @@ def _take(session: Session, told: ShopPayment, settings: Settings, now: datetime
         insert(transfer)
         .values(
             bank=GATEWAY, entry_id=told.transaction_id, amount_cents=money.cents(told.amount), currency=told.currency,
-            booked_on=told.paid_at.astimezone(UTC).date(), payer=told.shop, remittance=_packed(told.reference),
-            status="UNMATCHED", loaded_at=now, method="cash",
+            booked_on=periods.civil_day(told.paid_at, settings.utility_timezone), payer=told.shop,
+            remittance=_packed(told.reference), status="UNMATCHED", loaded_at=now, method="cash",
         )
         .on_conflict_do_nothing(index_elements=["bank", "entry_id"])
         .returning(transfer.id)

@@ -88,7 +88,10 @@ def close(context: click.Context, month: datetime, actor: str) -> None:
     hub: Any = context.obj()
     try:
         with hub.transaction() as session:
-            lines = books.close_month(session, month=month.date(), actor=actor, now=hub.now())
+            lines = books.close_month(
+                session, month=month.date(), actor=actor, timezone=hub.settings.utility_timezone,
+                now=hub.now(),
+            )  # fmt: skip
     except errors.WattlineError as refused:
         raise click.ClickException(f"{refused.code} {dict(refused.data)}") from refused
     _print(month.date(), lines)

@@ -148,7 +148,10 @@ def _give_up(session: Session, hub: Hub, actor: str) -> str:
 
 
 def _close(session: Session, hub: Hub, actor: str) -> str:
-    books.close_month(session, month=_month(flask.request.form.get("month", ""), date.max), actor=actor, now=hub.now())
+    books.close_month(
+        session, month=_month(flask.request.form.get("month", ""), date.max), actor=actor,
+        timezone=hub.settings.utility_timezone, now=hub.now(),
+    )  # fmt: skip
     return "closed"
 
 

@@ -173,6 +173,7 @@ def test_a_statement_runs_from_its_opening_to_its_closing_balance(hub, session, 
 def test_what_happens_in_the_evening_is_booked_on_its_day_there(hub, session, house):  # noqa: F811
     """31 October, half past eight in New York, is November in the clock of the servers."""
     evening, last = datetime(2026, 11, 1, 0, 30, tzinfo=UTC), date(2026, 10, 31)
+    midnight = datetime(2026, 11, 1, 4, 0, tzinfo=UTC)
     pay(session, house, "p1", "100.00", evening)
     billing.give_credit(
         session, account_id=house.account_id, kind="GOODWILL", amount=D("5.00"), reason="sorry", actor="staff:ana",
@@ -180,20 +181,26 @@ def test_what_happens_in_the_evening_is_booked_on_its_day_there(hub, session, ho
     )  # fmt: skip
     found = books.account_statement(session, account_id=house.account_id, starts_on=last, ends_on=date(2026, 11, 1))
     assert [(x.on, x.kind) for x in found.lines] == [(last, "PAYMENT"), (last, "CREDIT")]
+    lines = [billing.FilePayment(house.account_id, f"f{at:%H%M}", D("1.00"), "check", at) for at in (evening, midnight)]
+    billing.record_payment_file(session, gateway="lockbox", payments=lines, now=AT)
+    found = books.account_statement(session, account_id=house.account_id, starts_on=last, ends_on=date(2026, 11, 2))
+    assert [x.on for x in found.lines if x.amount == D("-1.00")] == [last, date(2026, 11, 1)]
 
 
 def test_a_closed_month_stays_as_it_was_and_late_news_counts_in_the_next(hub, session, house):  # noqa: F811
     november, december = date(2026, 11, 1), datetime(2026, 12, 2, tzinfo=UTC)
-    with pytest.raises(errors.Refused, match=r"ledger\.month_not_over"):
-        books.close_month(session, month=november, actor="staff:ana", now=AT)
-    closed = books.close_month(session, month=november, actor="staff:ana", now=december)
+    ana = {"actor": "staff:ana", "timezone": "America/New_York"}
+    for early in (AT, datetime(2026, 12, 1, 4, 59, tzinfo=UTC)):  # one minute to midnight of 30 November there
+        with pytest.raises(errors.Refused, match=r"ledger\.month_not_over"):
+            books.close_month(session, month=november, now=early, **ana)
+    closed = books.close_month(session, month=november, now=december, **ana)
     assert sum(x.debit for x in closed) == sum(x.credit for x in closed) == 13068
     pay(session, house, "p1", "100.00")  # of 3 November, told in December
     assert books.trial_balance(session, month=november) == closed
     cash = {x.code: x for x in books.trial_balance(session, month=date(2026, 12, 1))}
     assert (cash["CASH"].debit, cash["RECEIVABLE"].opening, cash["RECEIVABLE"].closing) == (10000, 13068, 3068)
     with pytest.raises(errors.Refused, match=r"ledger\.earlier_open"):
-        books.close_month(session, month=date(2027, 1, 1), actor="x", now=datetime(2027, 3, 1, tzinfo=UTC))
+        books.close_month(session, month=date(2027, 1, 1), now=datetime(2027, 3, 1, tzinfo=UTC), **ana)
     late = text(
         "INSERT INTO ledger_journal (key, kind, account_id, effective_on, posted_at, codes, cents)"
         " VALUES ('late', 'CREDIT', :a, '2026-11-05', now(), '{RECEIVABLE,ADJUSTMENTS}', '{-1,1}')"

@@ -2,7 +2,7 @@
 
 import json
 from dataclasses import replace
-from datetime import timedelta
+from datetime import date, timedelta
 
 import flask
 import pytest
@@ -54,6 +54,12 @@ def differing(session, now):
         session, gateway=shop_payments.GATEWAY, grace=shop_payments.SETTLED_WITHIN, now=now
     )
     return agreed, [(each.external_id, each.kind, each.ours, each.theirs) for each in found]
+
+
+def test_an_evening_at_the_till_is_that_day(session, house, reference):  # noqa: F811
+    evening = AT.replace(day=2, hour=3)  # 22:00 of 1 November where the utility is
+    take(session, told(reference, "50.00", at=evening))
+    assert session.scalar(select(cash_models.TransferRow.booked_on)) == date(2026, 11, 1)
 
 
 def test_a_payment_counts_once_whoever_tells_of_it_first(session, house, reference):  # noqa: F811
