@@ -248,11 +248,7 @@ def list_open_disputes(session: Session, *, limit: int = 100) -> tuple[views.Dis
 
 def close_dispute(session: Session, *, dispute_id: int, outcome: str, actor: str, now: datetime) -> views.Dispute:
     """This will decide a dispute: UPHELD (the bill was wrong), REJECTED, or WITHDRAWN. The customer is told."""
-    if outcome not in ("UPHELD", "REJECTED", "WITHDRAWN"):
-        raise errors.Invalid("dispute.outcome", outcome=outcome)
-    row = session.get(models.DisputeRow, dispute_id, with_for_update=True)
-    if row is None:
-        raise errors.NotFound("dispute.unknown")
+    row = lock_dispute(session, dispute_id=dispute_id, outcome=outcome)
     if row.status == "OPEN":
         row.status, row.closed_at = outcome, now
         session.flush()
@@ -268,9 +264,19 @@ def close_dispute(session: Session, *, dispute_id: int, outcome: str, actor: str
             session, actor=actor, action="dispute.closed", subject="dispute", subject_id=row.id, now=now,
             detail={"outcome": outcome, "bill": bill.number},
         )  # fmt: skip
-    elif row.status != outcome:
-        raise errors.Refused("dispute.closed", status=row.status)
     return owed.dispute_view(row)
+
+
+def lock_dispute(session: Session, *, dispute_id: int, outcome: str) -> models.DisputeRow:
+    """This will hold a dispute for a decision. Refused dispute.closed when it was decided otherwise."""
+    if outcome not in ("UPHELD", "REJECTED", "WITHDRAWN"):
+        raise errors.Invalid("dispute.outcome", outcome=outcome)
+    row = session.get(models.DisputeRow, dispute_id, with_for_update=True)
+    if row is None:
+        raise errors.NotFound("dispute.unknown")
+    if row.status not in ("OPEN", outcome):
+        raise errors.Refused("dispute.closed", status=row.status)
+    return row
 
 
 def _newest(

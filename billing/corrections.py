@@ -95,7 +95,8 @@ def rebill(
 
     Late fees on the wrong bill are waived with it, and what else than `proposal_id` was proposed for it is overtaken.
     Asked again of a cancelled bill it gives what stands in its place.
-    Refused bill.back_billing when it would raise a bill that reaches further back than the rules let one.
+    Refused bill.unchanged when it would be the very same bill, bill.back_billing when it would raise one that reaches
+    further back than the rules let it.
     """
     before = locked(session, bill_id)
     if before.status == "CANCELLED":
@@ -105,6 +106,8 @@ def rebill(
     agreement = accounts.get_agreement(session, agreement_id=before.agreement_id)
     days = periods.Days(before.starts_on, before.ends_on)
     priced = single.price(session, agreement=agreement, days=days)
+    if _same(before, priced):
+        raise errors.Refused("bill.unchanged", number=before.number)
     today = periods.civil_day(now, agreement.timezone)
     if priced.total_cents > before.total_cents:
         decision = _limit(session, agreement, days.starts_on, today, customer_at_fault, "bill", bill_id, now)
@@ -143,10 +146,13 @@ def rebill(
 def uphold(session: Session, *, dispute_id: int, actor: str, now: datetime) -> Rebill:
     """This will give a customer right: the dispute is upheld and the bill made anew from what is known today.
 
-    Refused dispute.closed when it was decided otherwise; asked again it gives the same.
+    Refused dispute.closed when it was decided otherwise; asked again it gives the same. Refused bill.unchanged while
+    nothing of the bill has been put right: the dispute stays open, and the customer is told nothing.
     """
-    found = changes.close_dispute(session, dispute_id=dispute_id, outcome="UPHELD", actor=actor, now=now)
-    return rebill(session, bill_id=found.bill_id, actor=actor, reason=f"dispute {found.number}", now=now)
+    found = changes.lock_dispute(session, dispute_id=dispute_id, outcome="UPHELD")
+    done = rebill(session, bill_id=found.bill_id, actor=actor, reason=f"dispute {found.number}", now=now)
+    changes.close_dispute(session, dispute_id=dispute_id, outcome="UPHELD", actor=actor, now=now)
+    return done
 
 
 def list_unbilled(
@@ -214,6 +220,14 @@ def _whole(agreement: accounts.Agreement, on: date) -> periods.Days:
     """The bill period a day lies in, cut to the agreement's own days."""
     period = runs.open_period(agreement, on)
     return periods.Days(max(period.starts_on, agreement.starts_on), min(period.ends_on, agreement.ends_on or date.max))
+
+
+def _same(bill: models.BillRow, priced: single.Priced) -> bool:
+    """Whether a bill made now would be the one that stands: of the same reads and terms, and to the same cent."""
+    amounts = [line.amount_cents for line in priced.lines]
+    return (priced.input_hash, priced.estimated, priced.total_cents, amounts) == (
+        bill.input_hash, bill.estimated, bill.total_cents, list(bill.amounts),
+    )  # fmt: skip
 
 
 def _limit(

@@ -18,6 +18,8 @@ _TO_STAFF = {
     "bill.back_billing": "The bill reaches further back than a correction may.",
     "bill.not_held": "Somebody was quicker: that bill is not held any more.",
     "bill.release_reason": "Please say why the bill is right.",
+    "bill.unchanged": "Nothing has changed: correct the reads, the plan or the terms first. To give something all the "
+    "same, a credit: wattline cash credit.",
     "bill.unknown": "That bill has been made anew since. Please look again.",
     "console.form": "That form was too old, or made for somebody else. Please look again and repeat it.",
     "console.name": "Nobody decides here without a name that is signed: please open the console under yours.",

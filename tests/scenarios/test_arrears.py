@@ -1,6 +1,7 @@
 """Falling behind, and what may and may not follow: the ladder day by day, promises, doubts, and the way back."""
 
 import json
+import re
 from collections.abc import Iterator
 from datetime import date, timedelta
 from decimal import Decimal as D
@@ -11,11 +12,12 @@ from click.testing import CliRunner
 
 from billing import arrangements, arrears_handlers, arrears_jobs, corrections, disconnection, dunning, jobs, queries
 from billing import operations as billing
-from core import errors, outbox
+from core import errors, outbox, wording
 from core.accounts import queries as places
 from core.compliance import operations as compliance
 from core.compliance import queries as decided
 from core.conversations import models as talks
+from core.conversations.house import house
 from core.fieldwork import queries as work
 from core.programs import operations as programs
 from core.settings import Settings
@@ -310,6 +312,48 @@ def test_a_disputed_bill_draws_no_fee_and_no_cut_and_is_made_right_when_it_was_w
     assert queries.list_disputes(w.session, account_id=w.account_id)[0].status == "UPHELD"
     assert w.balance().amount == D("104.19") and done.bill.due_on == date(2027, 7, 12)  # twenty days from 22 June
     assert [f.payload["difference"] for f in facts_of(w, "bill.corrected")] == ["-18.46"]
+
+
+def test_a_dispute_is_not_upheld_while_nothing_of_the_bill_is_put_right(walk):
+    w = owing(walk)
+    bill = w.bills()[0]
+    dispute = billing.open_dispute(
+        w.session, account_id=w.account_id, bill_id=bill.id, reason="too high", key="d", now=w.now
+    )
+    w.session.commit()
+    page = flask.Flask("console")
+    page.register_blueprint(console.blueprint(w.hub.with_(settings=Settings(demo=True)), lambda: True))
+    client = page.test_client()
+    form = re.findall(r'name="form" value="([^"]+)"', client.get("/ops/money").text)[0]
+    sent = {"form": form, "by": "ana", "dispute": str(dispute.id), "verdict": "uphold"}
+    refused = client.post("/ops/money/dispute", data=sent)
+    assert refused.status_code == 422 and "correct the reads, the plan or the terms first" in refused.text
+    with pytest.raises(errors.Refused, match=r"bill\.unchanged"):
+        corrections.uphold(w.session, dispute_id=dispute.id, actor="staff:ana", now=w.now)
+    w.session.expire_all()
+    assert w.bills() == (bill,) and facts_of(w, "bill.corrected") == facts_of(w, "dispute.closed") == []
+    assert queries.list_disputes(w.session, account_id=w.account_id)[0].status == "OPEN"
+    plain = CliRunner().invoke(
+        arrears_commands.bills,
+        ["rebill", bill.number, "--reason", "asked", "--actor", "staff:ana"], obj=lambda: w.hub,
+    )  # fmt: skip
+    assert plain.exit_code == 1 and "Nothing has changed" in plain.output
+    w.read(date(2027, 4, 10), date(2027, 4, 20), 500, quality="EDITED")
+    assert client.post("/ops/money/dispute", data=sent).headers["Location"].endswith("done=dispute")
+    w.session.expire_all()
+    assert queries.list_disputes(w.session, account_id=w.account_id)[0].status == "UPHELD"
+    again = corrections.uphold(w.session, dispute_id=dispute.id, actor="staff:ana", now=w.now)
+    assert again.bill.id == w.bills()[0].id and len(facts_of(w, "dispute.closed")) == 1
+
+
+def test_an_estimate_that_was_right_is_not_corrected_by_nothing_more(walk):
+    w = owing(walk)
+    told = {"number": "1", "before": "122.65", "after": "122.65", "difference": "0.00", "fees_waived": "0.00"}
+    for locale, said, wrong in (("en", "the same amount", "more"), ("es", "la misma cantidad", "más")):
+        text = wording.render(
+            "notice.bill_corrected", told, locale=locale, medium="email", house=house(w.hub.settings)
+        ).text
+        assert said in text and wrong not in text
 
 
 def test_a_rejected_dispute_is_owed_as_it_was(walk):
