@@ -53,13 +53,9 @@ def assign(session: Session, *, transfer_id: int, account_number: str, actor: st
 
     Refused transfer.currency for one in another currency: it goes back.
     """
-    row = session.get(cash_models.TransferRow, transfer_id, with_for_update=True)
-    if row is None:
-        raise errors.NotFound("transfer.unknown")
+    row = _waiting(session, transfer_id)
     if row.status == "PARKED":
         raise errors.Refused("transfer.currency", currency=row.currency)
-    if row.status != "UNMATCHED":
-        raise errors.Refused("transfer.decided", status=row.status)
     account = accounts.find_account_by_number(session, number=account_number)
     if account is None:
         raise errors.NotFound("account.unknown")
@@ -68,6 +64,29 @@ def assign(session: Session, *, transfer_id: int, account_number: str, actor: st
     audit.record(
         session, actor=actor, action="transfer.assigned", subject="bank_transfer", subject_id=row.id, now=now,
         detail={"account_id": account.id, "amount": str(money.from_cents(row.amount_cents))},
+    )  # fmt: skip
+    return _view(row)
+
+
+def send_back(session: Session, *, transfer_id: int, reason: str, actor: str, now: datetime) -> views.Transfer:
+    """This will note that a transfer that waits was sent back to its payer, and why: it waits no more.
+
+    What waits has never been in the books, so nothing is booked. Invalid transfer.reason; Refused transfer.decided the
+    second time, transfer.at_shop for cash in our own currency: nobody can be sent it, it is assigned and refunded.
+    """
+    if not reason.strip():
+        raise errors.Invalid("transfer.reason")
+    row = _waiting(session, transfer_id)
+    if row.method == "cash" and row.status != "PARKED":
+        raise errors.Refused("transfer.at_shop")
+    row.status = "SENT_BACK"
+    session.flush()
+    audit.record(
+        session, actor=actor, action="transfer.sent_back", subject="bank_transfer", subject_id=row.id, now=now,
+        detail={
+            "amount": str(money.from_cents(row.amount_cents)), "currency": row.currency, "payer": row.payer,
+            "reason": reason.strip(),
+        },
     )  # fmt: skip
     return _view(row)
 
@@ -96,6 +115,15 @@ def pay(
         at=at or datetime.combine(row.booked_on, time(12), UTC), link_id=link_id, now=now,
     )  # fmt: skip
     row.status, row.reason, row.payment_id, row.matched_by = "MATCHED", None, paid.id, by
+
+
+def _waiting(session: Session, transfer_id: int) -> cash_models.TransferRow:
+    row = session.get(cash_models.TransferRow, transfer_id, with_for_update=True)
+    if row is None:
+        raise errors.NotFound("transfer.unknown")
+    if row.status not in ("UNMATCHED", "PARKED"):
+        raise errors.Refused("transfer.decided", status=row.status)
+    return row
 
 
 def _view(row: cash_models.TransferRow) -> views.Transfer:

@@ -110,6 +110,22 @@ def assign(context: click.Context, transfer_id: int, account: str, actor: str) -
     click.echo(f"transfer {done.id} of {done.amount}: {done.status.lower()}")
 
 
+@cash.command("send-back")
+@click.argument("transfer_id", type=int)
+@click.option("--reason", required=True, help="Kept in the audit trail.")
+@BY
+@click.pass_context
+@_plain
+def send_back(context: click.Context, transfer_id: int, reason: str, actor: str) -> None:
+    """Note that the bank has sent a waiting transfer back, as one in another currency has to be."""
+    from billing import transfers
+
+    hub: Any = context.obj()
+    with hub.transaction() as session:
+        done = transfers.send_back(session, transfer_id=transfer_id, reason=reason, actor=actor, now=hub.now())
+    click.echo(f"transfer {done.id} of {done.amount} {done.currency}: {done.status.lower().replace('_', ' ')}")
+
+
 @cash.command()
 @click.argument("event_id", type=int)
 @click.option("--account", default=None, help="The account it belongs to; without one it is dismissed.")

@@ -41,8 +41,11 @@ _TO_STAFF = {
     "refund.reason": "Please say why.",
     "refund.same_person": "Somebody else has to decide: you, or this account of the machine, asked for this refund.",
     "refund.used": "That credit has paid something since.",
+    "transfer.at_shop": "Money paid at a shop cannot be sent back: assign it, and refund it from there.",
     "transfer.currency": "It came in another currency: it has to go back.",
-    "transfer.decided": "Somebody was quicker: this transfer has been assigned.",
+    "transfer.decided": "Somebody was quicker: this transfer has been assigned, or sent back.",
+    "transfer.reason": "Please say why.",
+    "transfer.unknown": "No transfer bears that number.",
     "write_off.not_due": "That account is not to be given up: it pays, it came back, or somebody was quicker.",
     "write_off.reason": "Please say why.",
 }

@@ -26,6 +26,7 @@ _DONE = {
     "approved": "Approved. It is on its way.",
     "rejected": "Rejected. Nothing moves; it may be asked for anew.",
     "assigned": "Assigned and in the books.",
+    "sent-back": "Noted as sent back. It was never in the books.",
     "resolved": "Given to the account.",
     "parked": "It still cannot be applied, and waits on.",
     "dismissed": "Dismissed.",
@@ -121,6 +122,12 @@ def _transfer(session: Session, hub: Hub, actor: str) -> str:
     return "assigned"
 
 
+def _send_back(session: Session, hub: Hub, actor: str) -> str:
+    reason = flask.request.form.get("reason", "")[:500]
+    transfers.send_back(session, transfer_id=_number("transfer"), reason=reason, actor=actor, now=hub.now())
+    return "sent-back"
+
+
 def _event(session: Session, hub: Hub, actor: str) -> str:
     dismiss = flask.request.form.get("verdict") == "dismiss"
     number = None if dismiss else flask.request.form.get("account", "").strip()
@@ -156,8 +163,8 @@ def _close(session: Session, hub: Hub, actor: str) -> str:
 
 
 _ACTS: dict[str, Callable[[Session, Hub, str], str]] = {
-    "ask": _ask, "refund": _refund, "transfer": _transfer, "event": _event, "dispute": _dispute, "give-up": _give_up,
-    "close": _close,
+    "ask": _ask, "refund": _refund, "transfer": _transfer, "send-back": _send_back, "event": _event,
+    "dispute": _dispute, "give-up": _give_up, "close": _close,
 }  # fmt: skip
 
 

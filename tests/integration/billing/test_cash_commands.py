@@ -6,7 +6,7 @@ from datetime import timedelta
 import pytest
 from click.testing import CliRunner
 
-from billing import bank_files, credits, queries, references, transfers
+from billing import bank_entries, bank_files, credits, queries, references, transfers
 from billing import operations as billing
 from core import errors
 from core.accounts import queries as accounts
@@ -66,6 +66,18 @@ def test_transfers_and_news_without_an_owner_find_one(hub, session, house):  # n
     assert run(hub, "assign", transfer, number, "--by", "ana") == (0, f"transfer {transfer} of 30.68: matched\n")
     assert run(hub, "resolve", news, "--account", number, "--by", "ana") == (0, f"news {news}: applied\n")
     assert owes(session, house) == D("0.00")
+    assert run(hub, "waiting")[1] == "0 refunds, 0 transfers, 0 pieces of news\n"
+
+
+def test_a_transfer_in_another_currency_is_sent_back_and_waits_no_more(hub, session, house):  # noqa: F811
+    entry = bank_entries.Entry("eur-1", AT.date(), D("44.00"), "EUR", "Omar", "power")
+    transfers.load(session, bank="bank", entries=[entry], currency="USD", now=AT)
+    session.commit()
+    number = re.search(r"transfer +(\d+)", run(hub, "waiting")[1])[1]
+    sent = (0, f"transfer {number} of 44.00 EUR: sent back\n")
+    assert run(hub, "send-back", number, "--reason", "no euro account", "--by", "ana") == sent
+    code, said = run(hub, "send-back", number, "--reason", "again", "--by", "ana")
+    assert code == 1 and "transfer.decided" in said
     assert run(hub, "waiting")[1] == "0 refunds, 0 transfers, 0 pieces of news\n"
 
 

@@ -164,6 +164,19 @@ def test_the_file_and_the_messages_are_held_against_each_other(session, house, r
     books_check.check(session)
 
 
+def test_cash_in_another_currency_goes_back_and_ours_does_not(session, house, reference):  # noqa: F811
+    take(session, told(reference, "9.00", "EUROS", "EUR"), told("20", "6.00", "LOST"), by="FILE")
+    euros, lost = sorted(transfers.list_waiting(session), key=lambda each: each.entry_id)
+    how = {"reason": "not our money", "actor": "staff:ana", "now": AT}
+    with pytest.raises(errors.Refused, match=r"transfer\.at_shop"):  # ours it is: somebody's, only not known whose
+        transfers.send_back(session, transfer_id=lost.id, **how)
+    transfers.send_back(session, transfer_id=euros.id, **how)
+    differs = [("LOST", "MISSING_HERE", D("0.00"), D("6.00"))]
+    assert differing(session, AT + timedelta(days=3)) == (0, differs)
+    assert [each.id for each in transfers.list_waiting(session)] == [lost.id]
+    books_check.check(session)
+
+
 def test_a_payment_that_has_yet_to_happen_changes_nothing(session, house, reference):  # noqa: F811
     with pytest.raises(errors.Invalid, match=r"shop_payment\.time"):
         take(session, told(reference, "1.00"), told(reference, "1.00", "T2", at=AT + timedelta(hours=2)))

@@ -1,9 +1,12 @@
 """A bank's file: paid in by its reference once; what bears none, or the wrong money, waits."""
 
-import pytest
+from datetime import date
 
-from billing import bank_files, models, references, transfers
-from core import errors
+import pytest
+from sqlalchemy import select
+
+from billing import bank_files, books, models, references, transfers
+from core import audit, errors
 from core.accounts import queries as accounts
 from tests.integration.billing import books_check
 from tests.integration.billing.test_payments import AT, D, house, owes  # noqa: F401
@@ -36,6 +39,36 @@ def test_a_file_is_paid_in_by_reference_once_and_the_rest_waits(session, house):
     with pytest.raises(errors.Refused, match=r"transfer\.currency"):
         transfers.assign(session, transfer_id=euros.id, **how)
     assert owes(session, house) == D("0.00")
+    books_check.check(session)
+
+
+def test_what_cannot_be_paid_in_is_sent_back_once_and_moves_nothing_in_the_books(session, house):  # noqa: F811
+    body = HEAD + "e1,2026-11-03,9.00,EUR,Omar,power\ne2,2026-11-03,30.68,USD,Unknown,no reference\n"
+    entries = bank_files.parse_csv(body.encode())
+    transfers.load(session, bank="bank", entries=entries, currency="USD", now=AT)
+    euros, unknown = transfers.list_waiting(session)
+    before = books.trial_balance(session, month=date(2026, 11, 1)), owes(session, house)
+    how = {"actor": "staff:ana", "now": AT}
+    with pytest.raises(errors.Invalid, match=r"transfer\.reason"):
+        transfers.send_back(session, transfer_id=euros.id, reason=" ", **how)
+    assert transfers.send_back(session, transfer_id=euros.id, reason="no euro account", **how).status == "SENT_BACK"
+    transfers.send_back(session, transfer_id=unknown.id, reason="nobody of ours", **how)
+    assert transfers.list_waiting(session) == ()
+    for act in (
+        lambda: transfers.send_back(session, transfer_id=euros.id, reason="again", **how),
+        lambda: transfers.assign(session, transfer_id=unknown.id, account_number="1", **how),
+    ):
+        with pytest.raises(errors.Refused, match=r"transfer\.decided"):
+            act()
+    with pytest.raises(errors.NotFound, match=r"transfer\.unknown"):
+        transfers.send_back(session, transfer_id=10**9, reason="x", **how)
+    again = transfers.load(session, bank="bank", entries=entries, currency="USD", now=AT)
+    assert again["KNOWN"] == 2 and transfers.list_waiting(session) == ()  # the file once more brings nothing back
+    assert (books.trial_balance(session, month=date(2026, 11, 1)), owes(session, house)) == before
+    assert session.query(models.PaymentRow).count() == 0
+    entry = session.scalars(select(audit.AuditRow).where(audit.AuditRow.action == "transfer.sent_back")).first()
+    assert entry is not None and (entry.actor, entry.subject_id) == ("staff:ana", str(euros.id))
+    assert entry.detail == {"amount": "9.00", "currency": "EUR", "payer": "Omar", "reason": "no euro account"}
     books_check.check(session)
 
 

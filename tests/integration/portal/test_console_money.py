@@ -174,6 +174,31 @@ def test_what_waits_finds_its_account(hub: FakeHub, client: FlaskClient) -> None
     assert Decimal("25.00") in amounts and Decimal("12.00") in amounts
 
 
+def test_a_transfer_in_another_currency_is_noted_as_sent_back(hub: FakeHub, client: FlaskClient) -> None:
+    enter(hub, client, "ana")
+    day = datetime(2026, 11, 3, tzinfo=UTC).date()
+    with hub.transaction() as session:
+        transfers.load(
+            session, bank="bank", currency="USD", now=hub.now(),
+            entries=[bank_entries.Entry("eur-1", day, Decimal("44.00"), "EUR", "Sam", "power")],
+        )  # fmt: skip
+        (waiting,) = transfers.list_waiting(session)
+    page = client.get("/ops/money").text
+    assert "another currency: send it back" in page and "Why it goes back" in page
+    which = {"transfer": str(waiting.id)}
+    for reason, said in ((" ", "Please say why"), ("no euro account", "")):
+        answer = post(hub, client, "send-back", reason=reason, **which)
+        assert (answer.status_code == 422 and said in answer.text) if said else answer.status_code == 302
+    assert answer.headers["Location"].endswith("done=sent-back")
+    again = post(hub, client, "send-back", reason="again", **which)
+    assert again.status_code == 422 and "Somebody was quicker" in again.text
+    assert "another currency" not in client.get("/ops/money").text
+    with hub.transaction() as session:
+        last = session.scalars(select(audit.AuditRow).order_by(audit.AuditRow.id.desc())).first()
+    assert last is not None and (last.action, last.actor) == ("transfer.sent_back", "staff:ana")
+    assert last.detail["reason"] == "no euro account"
+
+
 def test_payments_at_shops_that_wait_or_differ_are_shown_in_words(hub: FakeHub, client: FlaskClient) -> None:
     enter(hub, client, "ana")
     long_ago = hub.now() - timedelta(days=3)
@@ -183,8 +208,11 @@ def test_payments_at_shops_that_wait_or_differ_are_shown_in_words(hub: FakeHub, 
     page = client.get("/ops/money").text
     assert "paid at a shop under no reference of ours" in page and "Corner Market" in page
     assert "in the file, not in our books" in page
+    assert "Why it goes back" not in page  # nobody can be sent it
     with hub.transaction() as session:
         (waiting,) = transfers.list_waiting(session)
+    refused = post(hub, client, "send-back", transfer=str(waiting.id), reason="no")
+    assert refused.status_code == 422 and "cannot be sent back" in refused.text
     assert post(hub, client, "transfer", transfer=str(waiting.id), account=SAM).headers["Location"].endswith("assigned")
     page = client.get("/ops/money").text
     assert "under no reference" not in page and "in the file, not in our books" not in page  # now both have it
