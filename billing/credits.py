@@ -3,7 +3,7 @@
 from datetime import date, datetime
 from decimal import Decimal
 
-from sqlalchemy import select
+from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from billing import cash_models, ledger, models, once, owed, settling, views
@@ -42,6 +42,17 @@ def list_fees(session: Session, *, account_id: int) -> tuple[views.Fee, ...]:
         .order_by(row.id.desc())
     )
     return tuple(views.Fee(r.id, r.kind, r.charged_on, money.from_cents(r.amount_cents), r.rule) for r in rows)
+
+
+def late_fees_of(session: Session, *, account_id: int, on: date) -> Decimal:
+    """This will give the late fees charged to an account on a day that still stand, as one sum."""
+    row = models.ChargeRow
+    cents = session.scalar(
+        select(func.coalesce(func.sum(row.amount_cents), 0)).where(
+            row.account_id == account_id, row.kind == "LATE_FEE", row.charged_on == on, row.waived_at.is_(None)
+        )
+    )
+    return money.from_cents(int(cents or 0))
 
 
 def waive_charge(session: Session, *, charge_id: int, actor: str, reason: str, now: datetime) -> None:

@@ -180,6 +180,7 @@ def _fees_of(session: Session, account_ids: list[int], now: datetime, zone: str)
                 "customer_id": account.customer_id,
                 "bill_id": bill_id,
                 "amount": str(money.from_cents(cents)),
+                "charged_on": today.isoformat(),
             },
             now=now,
         )

@@ -81,6 +81,7 @@ SUBSCRIPTIONS: Mapping[str, tuple[Subscriber, ...]] = {
     "budget.changed": (_tell_arrears,),
     "budget.settled": (_tell_arrears,),
     "budget.ended": (_tell_arrears,),
+    "late_fee.charged": (_of(arrears.tell_late_fee),),
     "medical.held": (_tell_arrears, _review_arrears),
     "medical.ended": (_tell_arrears,),
     "service.disconnected": (_tell_arrears,),

@@ -10,9 +10,20 @@ import flask
 import pytest
 from click.testing import CliRunner
 
-from billing import arrangements, arrears_handlers, arrears_jobs, corrections, disconnection, dunning, jobs, queries
+from billing import (
+    arrangements,
+    arrears_handlers,
+    arrears_jobs,
+    corrections,
+    credits,
+    disconnection,
+    dunning,
+    jobs,
+    queries,
+)
 from billing import operations as billing
 from core import errors, outbox, wording
+from core.accounts import operations as accounts
 from core.accounts import queries as places
 from core.compliance import operations as compliance
 from core.compliance import queries as decided
@@ -21,7 +32,7 @@ from core.conversations.house import house
 from core.fieldwork import queries as work
 from core.programs import operations as programs
 from core.settings import Settings
-from ops_admin import arrears_commands
+from ops_admin import arrears_commands, subscriptions
 from ops_admin.console import web as console
 from ops_admin.reports import commands
 from tests.scenarios.conftest import Walk
@@ -151,6 +162,76 @@ def test_late_fees_month_by_month(walk):
     w.to(date(2027, 6, 29))
     assert w.fees() == D("2.18")  # 22.65 x 1.5 % = 0.340 more
     assert w.balance().amount == D("24.83")  # 22.65 + 1.84 + 0.34
+
+
+def owing_by(walk, phone: str) -> Walk:
+    """The same, of who is reached by telephone alone."""
+    w = walk(date(2027, 4, 1), phone=phone)
+    w.read(date(2027, 4, 1), date(2027, 5, 1), 1000)
+    w.bill(date(2027, 5, 3))
+    return w
+
+
+def tell_fees(w: Walk) -> list[talks.MessageRow]:
+    """Whatever subscribes to the fees hears of each, and of each twice; gives what was said in all."""
+    (subscriber,) = subscriptions.SUBSCRIPTIONS["late_fee.charged"]
+    for row in facts_of(w, "late_fee.charged") * 2:
+        subscriber.handler(w.hub, outbox.Fact(row.id, row.name, "", row.payload, row.recorded_at))
+    w.session.expire_all()
+    said = w.session.query(talks.MessageRow).where(talks.MessageRow.kind == "notice.late_fee_charged")
+    return list(said.order_by(talks.MessageRow.id))
+
+
+@pytest.mark.parametrize(
+    ("phone", "locale", "channel", "words"),
+    [
+        (None, "en", "EMAIL", ("late fee of $1.84 was added", "$122.65 is past due now", "ending in")),
+        ("+15550107777", "en", "SMS", ("late fee of $1.84 was added", "$122.65 is past due", "Reply PAY")),
+        ("+15550107777", "es", "SMS", ("recargo de $1.84", "$122.65 vencidos", "PAGAR")),
+    ],
+)
+def test_a_late_fee_is_told_on_the_channel_the_customer_reads(walk, phone, locale, channel, words):
+    w = owing_by(walk, phone) if phone else owing(walk)
+    accounts.set_locale(w.session, customer_id=w.customer_id, locale=locale, now=w.now)
+    w.session.commit()
+    w.to(date(2027, 5, 30))
+    assert w.fees() == D("1.84")
+    (told,) = tell_fees(w)
+    assert all(word in told.text for word in words), told.text
+    assert w.session.get_one(talks.ConversationRow, told.conversation_id).channel == channel
+
+
+def test_a_fee_is_not_told_when_it_is_old_or_was_let_go_or_the_customer_wants_no_word(walk):
+    w = owing(walk)
+    w.to(date(2027, 5, 30))
+    w.fees()
+    w.to(date(2027, 6, 2))  # history being loaded, or a queue that stood still
+    assert tell_fees(w) == []
+    w.to(date(2027, 5, 30))
+    for granted in (False, True):
+        accounts.record_consent(
+            w.session, customer_id=w.customer_id, contact_value=MAIL, channel="EMAIL", purpose="SERVICE",
+            granted=granted, source="portal", now=w.now,
+        )  # fmt: skip
+        w.session.commit()
+        if not granted:
+            assert tell_fees(w) == []
+    (fee,) = credits.list_fees(w.session, account_id=w.account_id)
+    billing.waive_charge(w.session, charge_id=fee.id, actor="staff:ana", reason="first time", now=w.now)
+    w.session.commit()
+    assert tell_fees(w) == []
+
+
+def test_the_fees_of_a_day_are_told_as_one(walk):
+    w = owing(walk)
+    w.read(date(2027, 5, 1), date(2027, 6, 1), 1000)
+    w.bill(date(2027, 6, 3))
+    w.to(date(2027, 7, 20))
+    w.fees()
+    assert len(facts_of(w, "late_fee.charged")) == 2
+    (told,) = tell_fees(w)
+    amounts = [f.amount for f in credits.list_fees(w.session, account_id=w.account_id)]
+    assert len(amounts) == 2 and f"${sum(amounts)} was added" in told.text
 
 
 def test_the_ladder_ends_in_an_order_that_another_person_carries_out_and_payment_undoes(walk):

@@ -169,6 +169,7 @@ SAMPLES: dict[str, list[dict[str, Any]]] = {
         {"hold": h, "through": "2026-12-26", "days": 30, "renewable": r}
         for h, r in (("WORD", True), ("CERTIFICATE", True), ("CERTIFICATE", False))
     ],
+    "notice.late_fee_charged": [{"amount": "1.84", "overdue": o, "account": "0011"} for o in ("122.65", "0.00")],
     "notice.due_soon": [{"amount": "80.00", "due_on": "2026-11-30", "days": days} for days in (5, 1)],
     "notice.instalment_due": [{"amount": "44.06", "due_on": "2026-12-07"}],
     **{f"notice.dunning_{step}": [
