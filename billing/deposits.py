@@ -6,20 +6,58 @@ from decimal import Decimal
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from billing import cash_models, credits, ledger, models, once, owed, rules, settling
+from billing import cash_models, credits, ledger, models, once, owed, rules, settling, views
 from core import audit, errors, money, periods
 from core.accounts import queries as accounts
 from core.compliance import operations as compliance
 from core.programs import queries as programs
 
 
-def ask(session: Session, *, account_id: int, amount: Decimal | None, actor: str, key: str, now: datetime) -> int:
+def ask(
+    session: Session,
+    *,
+    account_id: int,
+    amount: Decimal | None,
+    actor: str,
+    key: str,
+    now: datetime,
+    reason: str = "",
+) -> int:
     """This will ask an account for as much as its jurisdiction lets us, or less; gives the deposit's id.
 
-    Refused deposit.not_allowed where a rule spares the customer, deposit.no_bills while nothing says what a usual bill
-    is, deposit.too_high beyond the rule.
+    Once for a key. Refused deposit.not_allowed where a rule spares the customer, deposit.no_bills while nothing says
+    what a usual bill is, deposit.too_high beyond the rule, with what it was asked for before.
     """
+    once.lock_account(session, account_id)
+    before = _known(session, key, account_id)
+    if before is not None:
+        return before
     today = owed.civil_today(session, account_id=account_id, now=now)
+    limit = _limit(session, account_id, today, now, keep=True)
+    if not limit.allowed:
+        raise errors.Refused("deposit.not_allowed", citation=limit.citation)
+    amount = limit.most if amount is None else amount
+    if amount > limit.most or not limit.most:
+        raise errors.Refused("deposit.too_high", most=str(limit.most), citation=limit.citation)
+    deposit_id = charge_deposit(
+        session, account_id=account_id, amount=amount, rule=limit.rule, on=today, key=key, now=now
+    )
+    audit.record(
+        session, actor=actor, action="deposit.asked", subject="deposit", subject_id=deposit_id, now=now,
+        detail={"amount": str(amount), "rule": limit.rule, "reason": reason.strip()},
+    )  # fmt: skip
+    return deposit_id
+
+
+def find_limit(session: Session, *, account_id: int, now: datetime) -> views.DepositLimit | None:
+    """This will say how much more an account may be asked for; None while nothing says what a usual bill is."""
+    try:
+        return _limit(session, account_id, owed.civil_today(session, account_id=account_id, now=now), now, keep=False)
+    except errors.Refused:
+        return None
+
+
+def _limit(session: Session, account_id: int, today: date, now: datetime, *, keep: bool) -> views.DepositLimit:
     bill = models.BillRow
     usual = session.scalar(
         select(func.avg(bill.total_cents)).where(
@@ -34,21 +72,17 @@ def ask(session: Session, *, account_id: int, amount: Decimal | None, actor: str
         "average_bill": str(money.from_cents(round(usual))),
         "low_income": any(e.status == "ACTIVE" and "LOW_INCOME" in e.program.requires for e in helped),
     }
-    decided = compliance.evaluate(session, "DEPOSIT", facts, today, subject="account", subject_id=account_id, now=now)
-    most = decided.results["amount"]
-    if not decided.allowed:
-        raise errors.Refused("deposit.not_allowed", citation=decided.citation)
-    if amount is not None and amount > most:
-        raise errors.Refused("deposit.too_high", most=str(most), citation=decided.citation)
-    deposit_id = charge_deposit(
-        session, account_id=account_id, amount=most if amount is None else amount, rule=decided.rule, on=today, key=key,
-        now=now,
-    )  # fmt: skip
-    audit.record(
-        session, actor=actor, action="deposit.asked", subject="deposit", subject_id=deposit_id, now=now,
-        detail={"amount": str(most if amount is None else amount), "rule": decided.rule},
-    )  # fmt: skip
-    return deposit_id
+    decided = compliance.evaluate(
+        session if keep else None, "DEPOSIT", facts, today, subject="account", subject_id=account_id, now=now
+    )
+    deposit, charge = cash_models.DepositRow, models.ChargeRow
+    standing = session.scalar(
+        select(func.coalesce(func.sum(charge.amount_cents), 0))
+        .join(deposit, deposit.charge_id == charge.id)
+        .where(deposit.account_id == account_id, deposit.returned_on.is_(None))
+    )
+    most = max(Decimal(0), decided.results["amount"] - money.from_cents(int(standing or 0)))
+    return views.DepositLimit(most, decided.allowed, decided.rule, decided.citation, decided.verified)
 
 
 def charge_deposit(
@@ -59,11 +93,9 @@ def charge_deposit(
     if cents <= 0:
         raise errors.Invalid("deposit.amount", amount=str(amount))
     once.lock_account(session, account_id)
-    before = session.scalars(select(cash_models.DepositRow).where(cash_models.DepositRow.key == key)).one_or_none()
+    before = _known(session, key, account_id)
     if before is not None:
-        if before.account_id != account_id:
-            raise errors.Invalid("request.key")
-        return before.id
+        return before
     charge_id = credits.charge(
         session, kind="DEPOSIT", account_id=account_id, cents=cents, rule=rule, on=on, key=f"deposit:{key}", now=now
     )
@@ -71,6 +103,31 @@ def charge_deposit(
     session.add(row)
     session.flush()
     return row.id
+
+
+def list_deposits(session: Session, *, account_id: int, now: datetime) -> tuple[views.Deposit, ...]:
+    """This will list the deposits of an account, newest first, with what each has earned."""
+    row, charge = cash_models.DepositRow, models.ChargeRow
+    place = accounts.get_account(session, account_id=account_id).jurisdiction
+    today = owed.civil_today(session, account_id=account_id, now=now)
+    found = []
+    for deposit, cents in session.execute(
+        select(row, charge.amount_cents)
+        .join(charge, charge.id == row.charge_id)
+        .where(row.account_id == account_id)
+        .order_by(row.id.desc())
+    ):
+        since = held_since(session, deposit_id=deposit.id)
+        earned = deposit.interest_cents
+        if since is not None and deposit.returned_on is None:
+            earned = rules.deposit_interest(place, cents=cents, held_from=since, until=today)
+        found.append(
+            views.Deposit(
+                deposit.id, money.from_cents(cents), deposit.charged_on, since, money.from_cents(earned),
+                deposit.returned_on, deposit.credit_id,
+            )
+        )  # fmt: skip
+    return tuple(found)
 
 
 def held_since(session: Session, *, deposit_id: int) -> date | None:
@@ -90,7 +147,7 @@ def held_since(session: Session, *, deposit_id: int) -> date | None:
     return max(day, row.charged_on)
 
 
-def return_deposit(session: Session, *, deposit_id: int, actor: str, now: datetime) -> Decimal:
+def return_deposit(session: Session, *, deposit_id: int, actor: str, now: datetime, reason: str = "") -> Decimal:
     """This will give a deposit back with its interest: it pays what is open, the rest is credit that can be paid out.
 
     Gives deposit and interest together. Refused deposit.not_held before it is paid; the second time gives the same.
@@ -133,9 +190,19 @@ def return_deposit(session: Session, *, deposit_id: int, actor: str, now: dateti
     settling.settle(session, account_ids=[account_id], now=now)
     audit.record(
         session, actor=actor, action="deposit.returned", subject="deposit", subject_id=deposit_id, now=now,
-        detail={"amount": str(money.from_cents(total)), "interest": str(money.from_cents(row.interest_cents))},
+        detail={
+            "amount": str(money.from_cents(total)), "interest": str(money.from_cents(row.interest_cents)),
+            "reason": reason.strip(),
+        },
     )  # fmt: skip
     return money.from_cents(total)
+
+
+def _known(session: Session, key: str, account_id: int) -> int | None:
+    row = session.scalars(select(cash_models.DepositRow).where(cash_models.DepositRow.key == key)).one_or_none()
+    if row is not None and row.account_id != account_id:
+        raise errors.Invalid("request.key")
+    return None if row is None else row.id
 
 
 def _deposit(session: Session, deposit_id: int) -> cash_models.DepositRow:

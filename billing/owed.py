@@ -70,6 +70,14 @@ def list_bills(session: Session, *, account_id: int, limit: int = 13) -> tuple[v
     return _bill_views(session, rows)
 
 
+def list_open_bills(session: Session, *, account_id: int) -> tuple[views.Bill, ...]:
+    """This will list the issued bills of an account on which something is open, oldest first, however old."""
+    items = settling.open_items(session, account_ids=[account_id]).get(account_id, [])
+    ids = [settling.bill_id(item) for item in items if item.kind == "BILL"]
+    bill = models.BillRow
+    return _bill_views(session, session.scalars(select(bill).where(bill.id.in_(ids)).order_by(bill.due_on)).all())
+
+
 def get_bill(session: Session, *, bill_id: int) -> views.Bill:
     """This will give a bill in any state, or raise NotFound."""
     row = session.get(models.BillRow, bill_id)

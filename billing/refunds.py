@@ -250,6 +250,21 @@ def list_waiting(session: Session, *, limit: int = 100) -> tuple[views.Refund, .
     return tuple(view(row) for row in rows)
 
 
+def list_credits(session: Session, *, account_id: int, limit: int = 20) -> tuple[views.Credit, ...]:
+    """This will list what an account was given, newest first, each with what of it can be paid out."""
+    credit, left = cash_models.CreditRow, _payable(session, account_id)
+    rows = session.scalars(
+        select(credit).where(credit.account_id == account_id).order_by(credit.id.desc()).limit(limit)
+    )
+    return tuple(
+        views.Credit(
+            row.id, row.kind, money.from_cents(row.amount_cents), money.from_cents(left.get(row.id, 0)), row.reason,
+            row.given_by, row.given_at,
+        )
+        for row in rows
+    )  # fmt: skip
+
+
 def view(row: cash_models.RefundRow) -> views.Refund:
     """This will give a refund as others see it."""
     return views.Refund(
@@ -269,16 +284,37 @@ def view(row: cash_models.RefundRow) -> views.Refund:
 
 def _left(session: Session, payment: models.PaymentRow | None, credit: cash_models.CreditRow | None) -> int:
     """What may still be asked for: of a payment all that is not given back; of a credit what pays nothing."""
+    if payment is None:
+        assert credit is not None  # one of the two was found
+        return _payable(session, credit.account_id).get(credit.id, 0)
     refund = cash_models.RefundRow
-    source = refund.payment_id == payment.id if payment else refund.credit_id == (credit.id if credit else 0)
     asked = session.scalar(
-        select(func.coalesce(func.sum(refund.amount_cents), 0)).where(source, refund.status.in_(_WAITING))
+        select(func.coalesce(func.sum(refund.amount_cents), 0)).where(
+            refund.payment_id == payment.id, refund.status.in_(_WAITING)
+        )
     )
-    if payment is not None:
-        return received.net(payment) - int(asked or 0)
-    assert credit is not None  # one of the two was found
-    unused = [s for s in settling.unused(session, account_ids=[credit.account_id]) if s.credit_id == credit.id]
-    return sum(s.cents for s in unused if credit.kind != "WRITE_OFF") - int(asked or 0)
+    return received.net(payment) - int(asked or 0)
+
+
+def _payable(session: Session, account_id: int) -> dict[int, int]:
+    """What of an account's credits pays nothing and is not asked for already. A debt given up is no claim."""
+    refund, credit = cash_models.RefundRow, cash_models.CreditRow
+    given_up = set(
+        session.scalars(select(credit.id).where(credit.account_id == account_id, credit.kind == "WRITE_OFF"))
+    )
+    asked = {
+        credit_id: int(cents)
+        for credit_id, cents in session.execute(
+            select(refund.credit_id, func.sum(refund.amount_cents))
+            .where(refund.account_id == account_id, refund.credit_id.is_not(None), refund.status.in_(_WAITING))
+            .group_by(refund.credit_id)
+        )
+    }
+    return {
+        source.credit_id: source.cents - asked.get(source.credit_id, 0)
+        for source in settling.unused(session, account_ids=[account_id])
+        if source.credit_id is not None and source.credit_id not in given_up
+    }
 
 
 def _pay_out(session: Session, row: cash_models.RefundRow, now: datetime) -> None:

@@ -538,6 +538,43 @@ class Refund:
 
 
 @dataclass(frozen=True)
+class Credit:
+    """What an account was given. `payable` pays nothing and is not asked for already: it can be paid out."""
+
+    id: int
+    kind: str
+    amount: Decimal
+    payable: Decimal
+    reason: str
+    given_by: str
+    given_at: datetime
+
+
+@dataclass(frozen=True)
+class Deposit:
+    """A security deposit. `interest` is what it has earned by today while it is held, or had when it went back."""
+
+    id: int
+    amount: Decimal
+    charged_on: date
+    held_since: date | None
+    interest: Decimal
+    returned_on: date | None
+    credit_id: int | None
+
+
+@dataclass(frozen=True)
+class DepositLimit:
+    """How much more an account may be asked for as a deposit, and by which rule; nothing where the rule spares it."""
+
+    most: Decimal
+    allowed: bool
+    rule: str
+    citation: str
+    verified: bool
+
+
+@dataclass(frozen=True)
 class Mandate:
     scheme: str
     text_version: str

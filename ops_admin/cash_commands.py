@@ -202,10 +202,11 @@ def waive(context: click.Context, fee_id: int, reason: str, actor: str) -> None:
 @cash.command()
 @click.argument("account")
 @click.option("--amount", type=_Amount(), default=None, help="Less than the rules allow; without it, all of that.")
+@click.option("--reason", default="", help="Kept in the audit trail.")
 @BY
 @click.pass_context
 @_plain
-def deposit(context: click.Context, account: str, amount: Decimal | None, actor: str) -> None:
+def deposit(context: click.Context, account: str, amount: Decimal | None, reason: str, actor: str) -> None:
     """Ask an account for a security deposit, as far as its jurisdiction lets us; once a day."""
     from billing import operations as billing
 
@@ -214,24 +215,25 @@ def deposit(context: click.Context, account: str, amount: Decimal | None, actor:
         account_id = _account(session, account)
         asked = billing.ask_deposit(
             session, account_id=account_id, amount=amount, actor=actor,
-            key=f"staff:{account_id}:{hub.now():%Y-%m-%d}", now=hub.now(),
+            reason=reason, key=f"staff:{account_id}:{hub.now():%Y-%m-%d}", now=hub.now(),
         )  # fmt: skip
     click.echo(f"deposit {asked} is asked for")
 
 
 @cash.command("return-deposit")
 @click.argument("deposit_id", type=int)
+@click.option("--reason", default="", help="Kept in the audit trail.")
 @BY
 @click.pass_context
 @_plain
-def return_deposit(context: click.Context, deposit_id: int, actor: str) -> None:
+def return_deposit(context: click.Context, deposit_id: int, reason: str, actor: str) -> None:
     """Give a deposit back with its interest: it pays what is open, the rest is a credit that can be paid out."""
     from billing import cash_models
     from billing import operations as billing
 
     hub: Any = context.obj()
     with hub.transaction() as session:
-        back = billing.return_deposit(session, deposit_id=deposit_id, actor=actor, now=hub.now())
+        back = billing.return_deposit(session, deposit_id=deposit_id, actor=actor, reason=reason, now=hub.now())
         given = session.get_one(cash_models.DepositRow, deposit_id).credit_id
     click.echo(f"deposit {deposit_id}: {back} given back, as credit {given}")
 

@@ -21,8 +21,12 @@ _TO_STAFF = {
     "bill.unchanged": "Nothing has changed: correct the reads, the plan or the terms first. To give something all the "
     "same, a credit: wattline cash credit.",
     "bill.unknown": "That bill has been made anew since. Please look again.",
+    "charge.unknown": "No fee bears that number.",
     "console.form": "That form was too old, or made for somebody else. Please look again and repeat it.",
     "console.name": "Nobody decides here without a name that is signed: please open the console under yours.",
+    "console.reason": "Please say why: it is kept with what you decide.",
+    "credit.amount": "Please give an amount such as 12.34, and say why.",
+    "deposit.too_high": "That is more than the rules let us ask of this account, with what it was asked for before.",
     "dispute.closed": "That dispute has been decided otherwise.",
     "ledger.earlier_open": "Months close in order: an earlier one is still open.",
     "ledger.empty": "There is nothing in the books yet.",

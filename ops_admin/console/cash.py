@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 from datetime import date
-from decimal import Decimal
 from typing import Any
 
 import flask
@@ -11,12 +10,11 @@ from sqlalchemy.orm import Session
 
 from billing import books, changes, corrections, gateway_news, refunds, shop_payments, transfers, write_offs
 from billing import queries as billing
-from channels import edge
 from core import crypto, errors, log, money, periods
 from core.accounts import queries as accounts
 from core.hub import Hub
 from ops_admin import refusals
-from ops_admin.console import entry
+from ops_admin.console import entry, fields
 
 logger = log.get(__name__)
 
@@ -104,21 +102,21 @@ def _page(hub: Hub, *, wrong: str | None = None, status: int = 200) -> flask.typ
 def _ask(session: Session, hub: Hub, actor: str) -> str:
     form = flask.request.form
     refunds.request_refund(
-        session, payment_id=_number("payment"), amount=_amount(form.get("amount", "")),
-        reason=form.get("reason", "")[:500], actor=actor, key=f"console:{form.get('key', '')[:40]}", now=hub.now(),
+        session, payment_id=fields.number("payment"), amount=fields.amount(),
+        reason=form.get("reason", "")[:500], actor=actor, key=fields.key(), now=hub.now(),
     )  # fmt: skip
     return "asked"
 
 
 def _refund(session: Session, hub: Hub, actor: str) -> str:
     approve = flask.request.form.get("verdict") == "approve"
-    refunds.decide_refund(session, refund_id=_number("refund"), approve=approve, actor=actor, now=hub.now())
+    refunds.decide_refund(session, refund_id=fields.number("refund"), approve=approve, actor=actor, now=hub.now())
     return "approved" if approve else "rejected"
 
 
 def _transfer(session: Session, hub: Hub, actor: str) -> str:
     number = flask.request.form.get("account", "").strip()
-    transfers.assign(session, transfer_id=_number("transfer"), account_number=number, actor=actor, now=hub.now())
+    transfers.assign(session, transfer_id=fields.number("transfer"), account_number=number, actor=actor, now=hub.now())
     return "assigned"
 
 
@@ -132,7 +130,7 @@ def _event(session: Session, hub: Hub, actor: str) -> str:
     dismiss = flask.request.form.get("verdict") == "dismiss"
     number = None if dismiss else flask.request.form.get("account", "").strip()
     outcome = gateway_news.resolve_parked(
-        session, event_id=_number("event"), account_number=number, actor=actor, currency=hub.settings.currency,
+        session, event_id=fields.number("event"), account_number=number, actor=actor, currency=hub.settings.currency,
         now=hub.now(),
     )  # fmt: skip
     return {"PARKED": "parked", "DISMISSED": "dismissed"}.get(outcome, "resolved")
@@ -140,15 +138,17 @@ def _event(session: Session, hub: Hub, actor: str) -> str:
 
 def _dispute(session: Session, hub: Hub, actor: str) -> str:
     if flask.request.form.get("verdict") == "uphold":
-        corrections.uphold(session, dispute_id=_number("dispute"), actor=actor, now=hub.now())
+        corrections.uphold(session, dispute_id=fields.number("dispute"), actor=actor, now=hub.now())
     else:
-        changes.close_dispute(session, dispute_id=_number("dispute"), outcome="REJECTED", actor=actor, now=hub.now())
+        changes.close_dispute(
+            session, dispute_id=fields.number("dispute"), outcome="REJECTED", actor=actor, now=hub.now()
+        )
     return "dispute"
 
 
 def _give_up(session: Session, hub: Hub, actor: str) -> str:
     write_offs.give_up(
-        session, account_id=_number("account"), reason=flask.request.form.get("reason", "")[:500], actor=actor,
+        session, account_id=fields.number("account"), reason=flask.request.form.get("reason", "")[:500], actor=actor,
         after_days=hub.settings.write_off_after_days, now=hub.now(),
     )  # fmt: skip
     return "given-up"
@@ -170,17 +170,6 @@ _ACTS: dict[str, Callable[[Session, Hub, str], str]] = {
 
 def _numbers(session: Session, account_ids: set[int]) -> dict[int, str]:
     return {a.id: a.number for a in accounts.list_accounts_of(session, account_ids=sorted(account_ids))}
-
-
-def _number(name: str) -> int:
-    return edge.whole(flask.request.form.get(name, "").strip(), wrong=f"{name}.unknown")
-
-
-def _amount(text: str) -> Decimal | None:
-    amount = edge.number(text.strip().lstrip("$"), wrong="money.amount")
-    if amount is not None and (amount <= 0 or amount != amount.quantize(money.CENT)):
-        raise errors.Invalid("money.amount")
-    return amount
 
 
 def _month(text: str, otherwise: date) -> date:

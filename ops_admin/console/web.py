@@ -12,7 +12,7 @@ from billing import validations
 from core import audit, log, outbox, periods
 from core.hub import Hub
 from ops_admin import clock, schedule
-from ops_admin.console import arrears, bill_runs, cash, entry, letters, reads
+from ops_admin.console import account_money, arrears, bill_runs, cash, entry, letters, reads
 from ops_admin.console import status as standing
 
 logger = log.get(__name__)
@@ -142,6 +142,7 @@ def blueprint(hub: Hub, queue_ready: Probe) -> flask.Blueprint:
     arrears.add(pages, hub, overview)
     reads.add(pages, hub)
     cash.add(pages, hub)
+    account_money.add(pages, hub)
     letters.add(pages, hub)
     bill_runs.add(pages, hub)
     return pages

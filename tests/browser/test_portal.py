@@ -68,7 +68,17 @@ def test_every_page_fits_and_keeps_nobody_out(tab: Tab, stack: RunningStack, coo
 
 
 @pytest.mark.parametrize(
-    "path", ["/portal/sign-in", "/portal/outages", "/chat/", "/ops/", "/ops/runs", "/ops/money", "/ops/letters"]
+    "path",
+    [
+        "/portal/sign-in",
+        "/portal/outages",
+        "/chat/",
+        "/ops/",
+        "/ops/runs",
+        "/ops/money",
+        "/ops/money/account/5500010086",
+        "/ops/letters",
+    ],
 )
 def test_pages_without_a_session(tab: Tab, stack: RunningStack, path: str) -> None:
     page = tab(PHONE)
