@@ -7,7 +7,7 @@ from typing import Any
 from actions import asked, frame, menu
 from actions import billing as money
 from billing import queries as billing
-from core import errors, periods
+from core import errors, periods, wording
 from core.accounts import addresses
 from core.accounts import operations as keeping
 from core.accounts import queries as accounts
@@ -212,7 +212,7 @@ def _account_choice(account: accounts.Account) -> Choice:
     return Choice("account.other", payload, {"number": account.number})
 
 
-def _plan_name(ask: frame.Ask, points: Sequence[accounts.ServicePoint]) -> str | None:
+def _plan_name(ask: frame.Ask, points: Sequence[accounts.ServicePoint]) -> wording.Kind | None:
     agreement = next((point.agreement_id for point in points if point.agreement_id is not None), None)
     if agreement is None:
         return None

@@ -86,8 +86,8 @@ def undo(recent: views.RecentSwitch | views.Switch) -> Choice:
 def recent_data(recent: views.RecentSwitch) -> dict[str, Any]:
     """This will give what is said of a switch that can be taken back. `name` and `old` are catalogue kinds."""
     return {
-        "name": f"tariff.{recent.to_code}.name",
-        "old": f"tariff.{recent.from_code}.name",
+        "name": recent.to_name,
+        "old": recent.from_name,
         "starts_on": recent.starts_on,
         "begun": recent.begun,
         "until": recent.until,

@@ -9,7 +9,7 @@ from actions import asked, forms, frame, menu, plans
 from billing import operations as charging
 from billing import queries as billing
 from billing import views
-from core import errors
+from core import errors, wording
 from core.ports import Choice
 
 ANOTHER = "ANOTHER"
@@ -32,7 +32,7 @@ class SwitchTariff(frame.HubAction):
             ask.say(
                 "plans.switch_undone",
                 choices=menu.wishes("switch_tariff", "tariff_info"),
-                name=f"tariff.{undone.to_code}.name",
+                name=undone.to_name,
                 starts_on=undone.starts_on,
             )
             return self.stop()
@@ -73,7 +73,7 @@ class AskSwitchDate(forms.Question):
         ask.say(
             "plans.switch_ask_date",
             choices=date_choices([day.starts_on for day in offered]),
-            name=f"tariff.{offered[0].to_code}.name",
+            name=offered[0].to_name,
             days=[preview_data(day) for day in offered],
         )
         return []
@@ -86,7 +86,7 @@ class CheckSwitch(forms.Check):
         compared = billing.compare_tariffs(ask.session, account_id=ask.account().id, now=ask.now)
         wanted = forms.read_choice(ask, tariff_choices(plans.others_of(compared)))
         if wanted is None and compared.not_open:  # a plan that is named, but not open, is not simply misunderstood
-            named = forms.read_named(ask, [forms.choice(plan.name_key, plan.tariff_code) for plan in compared.not_open])
+            named = forms.read_named(ask, [_named(plan.name_key, plan.tariff_code) for plan in compared.not_open])
             for plan in compared.not_open:
                 if plan.tariff_code == named:
                     ask.say("plans.not_open", **plans.not_open_data(plan))
@@ -148,7 +148,7 @@ class SubmitSwitch(forms.Submit):
         ask.say(
             "plans.switched",
             choices=(plans.undo(switch), *menu.wishes("tariff_info")),
-            to=f"tariff.{switch.to_code}.name",
+            to=switch.to_name,
             today=switch.starts_on == days[0],
             starts_on=switch.starts_on,
             cooling_off_until=switch.cooling_off_until,
@@ -216,13 +216,17 @@ def date_choices(days: Sequence[date]) -> tuple[Choice, ...]:
 
 def tariff_choices(options: Sequence[views.Option]) -> tuple[Choice, ...]:
     """This will give one quick reply per plan."""
-    return tuple(forms.choice(option.tariff.name_key, option.tariff.code) for option in options)
+    return tuple(_named(option.tariff.name_key, option.tariff.code) for option in options)
+
+
+def _named(name: wording.Kind, code: str) -> Choice:
+    return forms.choice("choice.switch_to", code, name=name)
 
 
 def preview_data(preview: views.SwitchPreview) -> dict[str, Any]:
-    """This will give what is said of a switch from a day on. `old` is a catalogue kind."""
+    """This will give what is said of a switch from a day on. `old` is worded, as plans are called."""
     return {
-        "old": f"tariff.{preview.from_code}.name",
+        "old": preview.from_name,
         "starts_on": preview.starts_on,
         "today": preview.today,
         "exit_fee": preview.exit_fee,

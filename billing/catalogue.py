@@ -115,8 +115,8 @@ _PARTS = {
     "ratchet": frozenset(("percents", "shared_months", "over")),
 }  # fmt: skip
 _OURS = frozenset(_PARTS) | {
-    "annual_minimum_counts", "currency", "demand_minimum_kw", "demand_period_names", "minimum_over", "period_names",
-    "prorates", "proration", "proration_window", "rounding", "tier_scope",
+    "about", "annual_minimum_counts", "currency", "demand_minimum_kw", "demand_period_names", "minimum_over", "names",
+    "period_names", "prorates", "proration", "proration_window", "rounding", "tier_scope",
 }  # fmt: skip
 
 
@@ -153,6 +153,46 @@ def sold_of(document: Mapping[str, Any]) -> Sold:
     if fee < 0 or months < 0 or days < 0 or fee != fee.quantize(money.CENT):
         _unsold("a fee is whole cents, and no fee, month or day is below zero", "tariff")
     return Sold(sold["kind"], money.cents(fee), months, days)
+
+
+@dataclasses.dataclass(frozen=True)
+class Words:
+    """What customers are told a plan is, by locale; nothing where the catalogues say it."""
+
+    names: dict[str, str]
+    about: dict[str, str]
+
+
+def words_of(document: Mapping[str, Any]) -> Words:
+    """This will give a plan's name and what is said of it, from `names` and `about` of our part of its document.
+
+    Invalid tariff.unnamed where a locale has no words, and the catalogues, which know the plans of ours, none either.
+    """
+    ours = document.get("wattline") or {}
+    return Words(*(_said(document, ours, key, kind, most) for key, kind, most in _WORDS))
+
+
+_WORDS = (("names", "name", 60), ("about", "about", 400))
+
+
+def _said(document: Mapping[str, Any], ours: Mapping[str, Any], key: str, kind: str, most: int) -> dict[str, str]:
+    told = ours.get(key)
+    if told is None:
+        entry = f"tariff.{document.get('label')}.{kind}"
+        lacking = [locale for locale in wording.LOCALES if entry not in wording.kinds(locale)]
+        if lacking:
+            _unnamed(f"customers are told of it in {', '.join(lacking)}, and it has no words for that", key)
+        return {}
+    if not isinstance(told, dict) or set(told) != set(wording.LOCALES):
+        _unnamed(f"it has to be said in {' and '.join(wording.LOCALES)}, and in nothing else", key)
+    for locale, text in told.items():
+        if not isinstance(text, str) or not text.strip() or len(text) > most or not text.isprintable():
+            _unnamed(f"it is a line of 1 to {most} characters", f"{key}.{locale}")
+    return {locale: text.strip() for locale, text in told.items()}
+
+
+def _unnamed(reason: str, where: str) -> NoReturn:
+    raise errors.Invalid("tariff.unnamed", reason=reason, where=f"wattline.{where}")
 
 
 def _unsold(reason: str, where: str) -> NoReturn:

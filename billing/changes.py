@@ -50,6 +50,7 @@ def switch_tariff(
     result = {
         "from_code": asked.current.code,
         "to_code": tariff_code,
+        "to_name": tariffs.list_names(session, codes=[tariff_code])[tariff_code],
         "starts_on": starts_on.isoformat(),
         "cooling_off_until": until.isoformat(),
         "exit_fee": str(money.from_cents(fee)),
@@ -124,6 +125,7 @@ def recent_switch(session: Session, *, account_id: int, now: datetime) -> views.
     codes = _codes(session, pair)
     fee = _exit_charge(session, account_id, newest.term_starts_on)
     assert newest.cooling_off_until is not None  # or it would not be given
+    names = tariffs.list_names(session, codes=set(codes.values()))
     return views.RecentSwitch(
         from_code=codes[previous.id],
         to_code=codes[newest.id],
@@ -131,6 +133,8 @@ def recent_switch(session: Session, *, account_id: int, now: datetime) -> views.
         begun=newest.starts_on <= place.today,
         until=newest.cooling_off_until,
         exit_fee=money.from_cents(fee.amount_cents if fee else 0),
+        from_name=names[codes[previous.id]],
+        to_name=names[codes[newest.id]],
     )
 
 
@@ -170,6 +174,7 @@ def cancel_switch(
     result = {
         "from_code": to_code,
         "to_code": from_code,
+        "to_name": tariffs.list_names(session, codes=[from_code])[from_code],
         "starts_on": starts_on.isoformat(),
         "cooling_off_until": starts_on.isoformat(),
         "exit_fee": "0.00",
@@ -370,13 +375,14 @@ def _waive_exit(session: Session, account_id: int, on: date, now: datetime) -> N
     settling.settle(session, account_ids=[account_id], now=now)
 
 
-def _switch(found: Mapping[str, str]) -> views.Switch:
+def _switch(found: Mapping[str, Any]) -> views.Switch:
     return views.Switch(
         from_code=found["from_code"],
         to_code=found["to_code"],
         starts_on=date.fromisoformat(found["starts_on"]),
         cooling_off_until=date.fromisoformat(found["cooling_off_until"]),
         exit_fee=money.parse(found["exit_fee"]),
+        to_name=found.get("to_name", f"tariff.{found['to_code']}.name"),
     )
 
 

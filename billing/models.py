@@ -48,6 +48,8 @@ class TariffRow(db.Base):
     code: Mapped[str] = mapped_column(unique=True)
     kind: Mapped[str]
     customer_kind: Mapped[str]
+    names: Mapped[dict[str, Any]] = mapped_column(default=dict)  # by locale; empty: the catalogues have its name
+    about: Mapped[dict[str, Any]] = mapped_column(default=dict)
     eligibility: Mapped[dict[str, Any]] = mapped_column(default=dict)  # see eligibility.py
     exit_fee_cents: Mapped[int] = mapped_column(default=0)
     term_months: Mapped[int] = mapped_column(default=0)

@@ -4,7 +4,7 @@ from datetime import timedelta
 
 from sqlalchemy import select
 
-from billing import models
+from billing import models, tariffs
 from core import periods
 from core.accounts import queries as accounts
 from core.compliance import rules
@@ -25,7 +25,7 @@ def remind_expiry(hub: Hub) -> int:
     while True:
         with hub.transaction() as session:
             rows = session.execute(
-                select(held.id, held.agreement_id, held.term_starts_on, tariff.code, tariff.term_months)
+                select(held.id, held.agreement_id, held.term_starts_on, tariff, tariff.term_months)
                 .join(tariff, tariff.id == held.tariff_id)
                 .where(held.id > after, held.ends_on.is_(None), tariff.term_months > 0)
                 .order_by(held.id)
@@ -43,7 +43,7 @@ def remind_expiry(hub: Hub) -> int:
                     session,
                     customer_id=accounts.get_account(session, account_id=agreement.account_id).customer_id,
                     kind="notice.plan_expiry",
-                    data={"name": f"tariff.{row.code}.name", "ends_on": ends_on.isoformat()},
+                    data={"name": tariffs.name_of(row[3]), "ends_on": ends_on.isoformat()},
                     purpose="SERVICE",
                     key=f"plan_expiry:{row.agreement_id}:{ends_on}",  # of the term, whatever rows it has
                     now=now,

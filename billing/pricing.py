@@ -306,7 +306,7 @@ def compare_year(session: Session, year: YearUse) -> views.Comparison:
         spread=Decimal(spread) / 100,
         shift_share=advice.SHIFT_SHARE,
         not_open=tuple(
-            views.NotOpen(o.row.code, f"tariff.{o.row.code}.name", f"tariff.{o.row.code}.about", o.reasons)
+            views.NotOpen(o.row.code, tariffs.name_of(o.row), tariffs.about_of(o.row), o.reasons)
             for o in offers
             if o.reasons
         ),

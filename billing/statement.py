@@ -88,6 +88,7 @@ class _Desk:
         self.journals = self._journals(account_ids)
         self.held = self._held(span)
         self.limits = self._step_limits(rows)
+        self.plans = tariffs.list_names(session, codes={r.tariff_code for r in rows})
         autopay = models.AutopayRow
         self.budgets = self._budgets([r.id for r in rows])
         self.autopay = set(
@@ -131,6 +132,7 @@ class _Desk:
             ],
             late_fee_percent=percent,
             regulator=documents.Regulator(account.jurisdiction, str(contact["phone"]), str(contact["web"])),
+            tariff_name=self.plans.get(row.tariff_code),
             bill_id=row.id,
             customer_kind=account.customer_kind,
             adjustments=other,

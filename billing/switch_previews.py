@@ -25,6 +25,7 @@ def preview_switch(
 
 
 def _preview(session: Session, asked: changes.Considered, tariff_code: str) -> views.SwitchPreview:
+    names = tariffs.list_names(session, codes=[asked.current.code, tariff_code])
     return views.SwitchPreview(
         from_code=asked.current.code,
         to_code=tariff_code,
@@ -33,6 +34,8 @@ def _preview(session: Session, asked: changes.Considered, tariff_code: str) -> v
         cooling_off_until=asked.cooling_off_until,
         exit_fee=money.from_cents(asked.fee_cents),
         split=_split(session, asked, tariff_code),
+        from_name=names[asked.current.code],
+        to_name=names[tariff_code],
     )
 
 

@@ -42,22 +42,15 @@ def plan_of(document: dict[str, Any], today: date) -> rating.Plan:
         raise errors.Invalid("tariff.unpriceable", reason=reason, where="wattline") from exc
 
 
-def named(document: dict[str, Any]) -> None:
-    """This will refuse a tariff that customers could not be told of: both catalogues have its name and a word on it."""
-    for locale in ("en", "es"):
-        for kind in (f"tariff.{document.get('label')}.name", f"tariff.{document.get('label')}.about"):
-            if kind not in wording.kinds(locale):
-                raise errors.Invalid("tariff.unpriceable", reason=f"there is no {kind} in {locale}", where="catalogue")
-
-
 def for_whom(document: dict[str, Any], today: date) -> tuple[str, ...]:
-    """This will say who may have the plan of a document; Invalid tariff.eligibility when its rules cannot be.
+    """This will say who may have the plan of a document; Invalid when its rules cannot be, or it is sold unnamed.
 
     That somebody is served in a city or county it names is asked when it is published: here is no database.
     """
     rules = catalogue.rules_of(catalogue.resolve(document, today), opens_on=today)
     if "kind" in document.get("tariff", {}):
         catalogue.sold_of(document)
+        catalogue.words_of(document)
     return tuple(wording.label(s.kind, s.data, locale="en", house=_NOBODY) for s in eligibility.conditions(rules))
 
 

@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 
 from billing import catalogue, eligibility, models, rating, views
 from billing.price_models import IndexPriceRow
-from core import db, errors, money, periods
+from core import db, errors, money, periods, wording
 from core.accounts import places
 
 OPENS_WITHIN = timedelta(days=90)  # a plan to come is spoken of
@@ -209,13 +209,29 @@ def rules_of(row: models.TariffRow) -> eligibility.Rules:
     return eligibility.read({"tariff": sold}, opens_on=row.sold_from)
 
 
+def name_of(row: models.TariffRow) -> wording.Kind:
+    """This will give what a plan is called: words of its document, else the kind under which the catalogues have it."""
+    return row.names or f"tariff.{row.code}.name"
+
+
+def about_of(row: models.TariffRow) -> wording.Kind:
+    """This will give what is said of a plan, as `name_of` gives its name."""
+    return row.about or f"tariff.{row.code}.about"
+
+
+def list_names(session: Session, *, codes: Collection[str]) -> dict[str, wording.Kind]:
+    """This will give what plans are called, by code."""
+    rows = session.scalars(select(models.TariffRow).where(models.TariffRow.code.in_(codes)))
+    return {row.code: name_of(row) for row in rows}
+
+
 def view(row: models.TariffRow, document: Any, on: date, since: date | None = None) -> views.Tariff:
     """This will give a tariff as other packages see it."""
     return views.Tariff(
         id=row.id,
         code=row.code,
-        name_key=f"tariff.{row.code}.name",
-        about_key=f"tariff.{row.code}.about",
+        name_key=name_of(row),
+        about_key=about_of(row),
         kind=row.kind,
         customer_kind=row.customer_kind,
         summary=catalogue.summary(catalogue.plan_of(document), on),
@@ -256,10 +272,11 @@ def publish(session: Session, *, document: dict[str, Any], starts_on: date, now:
     """This will publish a tariff, or a new version of it from a day on; gives the tariff's id.
 
     A document that cannot be priced is refused (Invalid tariff.unpriceable), so is one that goes by prices in another
-    currency, and one whose rules of who may have it contradict themselves or name a place where nobody is served
-    (Invalid tariff.eligibility); the same document again changes nothing. The prices themselves may come later.
+    currency, one whose rules of who may have it contradict themselves or name a place where nobody is served
+    (Invalid tariff.eligibility), and one that customers could not be told of (Invalid tariff.unnamed); the same
+    document again changes nothing. The prices themselves may come later.
     """
-    sold = catalogue.sold_of(document)
+    sold, words = catalogue.sold_of(document), catalogue.words_of(document)
     plan = catalogue.plan_of(document)
     code = str(document.get("label") or "")
     if not code:
@@ -276,6 +293,7 @@ def publish(session: Session, *, document: dict[str, Any], starts_on: date, now:
         session.add(row)
     row.sold_from, row.sold_to = rules.sold_from, rules.sold_to
     row.customer_kind, row.eligibility = str(rules.customer_kind), eligibility.stored(rules)
+    row.names, row.about = words.names, words.about
     row.exit_fee_cents, row.term_months = sold.exit_fee_cents, sold.term_months
     row.cooling_off_days = sold.cooling_off_days
     session.flush()

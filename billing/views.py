@@ -7,6 +7,7 @@ from decimal import Decimal
 from typing import Any
 
 from billing.eligibility import Sentence
+from core import wording
 
 
 @dataclass(frozen=True)
@@ -197,12 +198,12 @@ class HourAdvice:
 
 @dataclass(frozen=True)
 class Tariff:
-    """`name_key` and `about_key` are catalogue kinds (`tariff.<CODE>.name`). `summary` holds its prices, as strings."""
+    """`name_key` and `about_key` are to be worded, kinds or words by locale. `summary` holds its prices, as strings."""
 
     id: int
     code: str
-    name_key: str
-    about_key: str
+    name_key: wording.Kind
+    about_key: wording.Kind
     kind: str
     customer_kind: str
     summary: Mapping[str, Any]
@@ -237,8 +238,8 @@ class NotOpen:
     """A tariff the account may not have, and why not."""
 
     tariff_code: str
-    name_key: str
-    about_key: str
+    name_key: wording.Kind
+    about_key: wording.Kind
     reasons: tuple[Sentence, ...]
 
 
@@ -438,6 +439,7 @@ class Switch:
     starts_on: date
     cooling_off_until: date
     exit_fee: Decimal
+    to_name: wording.Kind
 
 
 @dataclass(frozen=True)
@@ -450,6 +452,8 @@ class RecentSwitch:
     begun: bool
     until: date
     exit_fee: Decimal
+    from_name: wording.Kind
+    to_name: wording.Kind
 
 
 @dataclass(frozen=True)
@@ -477,6 +481,8 @@ class SwitchPreview:
     cooling_off_until: date
     exit_fee: Decimal
     split: SplitPeriod | None
+    from_name: wording.Kind
+    to_name: wording.Kind
 
 
 @dataclass(frozen=True)

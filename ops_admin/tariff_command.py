@@ -46,7 +46,7 @@ def check(
         else:
             out = tariff_command.priced(plan, usage, starts_on.date(), ends_on.date(), timezone)
     except errors.Invalid as exc:
-        said = "cannot sell" if exc.code == "tariff.eligibility" else "cannot price"
+        said = "cannot price" if exc.code == "tariff.unpriceable" else "cannot sell"
         click.echo(f"{said}: {rate_command.words(exc)}", err=True)
         raise SystemExit(_CANNOT) from None
     for line in whom:
@@ -76,7 +76,6 @@ def publish(context: click.Context, file: Path, starts_on: datetime, actor: str)
     try:
         document = tariff_command.read(file, today)
         tariff_command.plan_of(document, today)
-        tariff_command.named(document)
         with hub.transaction() as session:
             tariff_id = billing.publish(session, document=document, starts_on=day, now=hub.now())
             audit.record(

@@ -239,10 +239,9 @@ def _charges(d: BillDocument, say: wordings.Words) -> Table:
 
 
 def _plan(d: BillDocument, say: wordings.Words) -> tuple[str, ...]:
-    kind = f"tariff.{d.tariff_code}.name"
     name = d.tariff_code
-    if kind in say.known:
-        name = wording.label(kind, {}, locale=say.locale, house=d.house)
+    if d.tariff_name is not None:
+        name = wording.label(d.tariff_name, {}, locale=say.locale, house=d.house)
     said = [say("plan.name", name=name)]
     if d.kwh > 0 and d.total > 0:
         price = say.price((d.total / d.kwh).quantize(Decimal("0.0001"), ROUND_HALF_UP))

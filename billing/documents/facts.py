@@ -75,6 +75,7 @@ class BillDocument:
     history: tuple[Month, ...]
     late_fee_percent: Decimal | None
     regulator: Regulator
+    tariff_name: wording.Kind | None = None  # None: nobody knows it any more
     bill_id: int = 0
     customer_kind: str = "RESIDENTIAL"
     adjustments: Decimal = ZERO

@@ -214,7 +214,7 @@ def notify_switch(hub: Hub, fact: outbox.Fact) -> None:
         account_id=int(payload["account_id"]),
         kind="notice.tariff_switched",
         data={
-            "tariff": payload["to_code"],
+            "tariff": payload.get("to_name", f"tariff.{payload['to_code']}.name"),
             "starts_on": payload["starts_on"],
             "until": payload["cooling_off_until"] if payload["cooling_off_until"] > payload["starts_on"] else None,
         },

@@ -5,7 +5,7 @@ medium that has no wording of its own uses `text`. Data may hold Decimals, dates
 become on their way through the assistant (``"84.12"``, ``"2026-12-01"``); the filters read both.
 
 Filters: money, day, day_long, clock, instant, kwh, number, percent, phone, digits (spells out for speech), t (a nested
-kind).
+kind, or words of the utility's own by locale).
 """
 
 import functools
@@ -25,6 +25,9 @@ from core import periods
 
 _HERE = pathlib.Path(__file__).parent / "catalogue"
 MEDIA = ("chat", "sms", "email", "voice")
+LOCALES = ("en", "es")
+# what can be worded: a kind of the catalogues, or words of the utility's own by locale, such as the name of a plan
+Kind = str | Mapping[str, str]
 
 
 class MissingWording(KeyError):
@@ -54,8 +57,10 @@ class House:
     cash_partner: str = ""  # shops that take cash for us; empty: none do
 
 
-def render(kind: str, data: Mapping[str, Any], *, locale: str, medium: str, house: House) -> Wording:
+def render(kind: Kind, data: Mapping[str, Any], *, locale: str, medium: str, house: House) -> Wording:
     """This will word a kind for a medium ("chat", "sms", "email", "voice"). MissingWording when nothing bears it."""
+    if not isinstance(kind, str):
+        return _own(kind, locale, medium)
     entry = _entry(kind, locale)
     context = {**data, "utility": house, "locale": locale, "medium": medium}
     text = _fill(entry.get(medium) or entry["text"], context, locale, house, escape=False)
@@ -72,7 +77,7 @@ def render(kind: str, data: Mapping[str, Any], *, locale: str, medium: str, hous
     )
 
 
-def label(kind: str, data: Mapping[str, Any], *, locale: str, house: House) -> str:
+def label(kind: Kind, data: Mapping[str, Any], *, locale: str, house: House) -> str:
     """This will word a short label, such as a button's."""
     return render(kind, data, locale=locale, medium="chat", house=house).text
 
@@ -103,6 +108,14 @@ def _entry(kind: str, locale: str) -> Mapping[str, str]:
         return _catalogue(locale)[kind]
     except KeyError:
         raise MissingWording(f"{kind} ({locale})") from None
+
+
+def _own(words: Mapping[str, str], locale: str, medium: str) -> Wording:
+    """Words of the utility's own are said as they stand: they are no template."""
+    if locale not in words:
+        raise MissingWording(f"{dict(words)} ({locale})")
+    said = words[locale]
+    return Wording(text=said, ssml=str(markupsafe.escape(said)) if medium == "voice" else None)
 
 
 def _fill(source: str, context: Mapping[str, Any], locale: str, house: House, *, escape: bool) -> str:
@@ -202,7 +215,7 @@ def _digits(context: jinja2.runtime.Context, value: Any) -> str:
 
 
 @jinja2.pass_context
-def _nested(context: jinja2.runtime.Context, kind: str, **data: Any) -> str:
+def _nested(context: jinja2.runtime.Context, kind: Kind, **data: Any) -> str:
     return render(kind, data, locale=context["_locale"], medium=context["medium"], house=context["_house"]).text
 
 

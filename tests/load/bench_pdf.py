@@ -82,6 +82,7 @@ def _bill(rated: rating.Rated, n: int, code: str, business: bool, serial: int) -
         days=len(MONTH),
         peak_kw=None if rated.peak_watts is None else Decimal(int(rated.peak_watts[n])) / 1000,
         tariff_code=code,
+        tariff_name=f"tariff.{code}.name",
         estimated=serial % 9 == 0,
         autopay=serial % 4 == 0,
         lines=lines,

@@ -13,11 +13,16 @@ from core.conversations import models as talks
 from tests.scenarios.conftest import Walk
 
 
+def named(name: str) -> dict[str, dict[str, str]]:
+    return {"names": {"en": name, "es": name}, "about": {"en": "A plan.", "es": "Un plan."}}
+
+
 def on_a_term(walk) -> Walk:
     """A house on a plan of twelve months from 1 March 2027, which costs 50.00 to leave early."""
     w = walk(date(2027, 3, 1), email="house@example.org")
     document = urdb_document(w)
     document |= {"label": "RES-FIXED", "name": "Fixed Year"}
+    document["wattline"] |= named("Fixed Year")
     document["tariff"] = {**document["tariff"], "term_months": 12, "exit_fee": "50.00"}
     billing.publish(w.session, document=document, starts_on=date(2026, 1, 1), now=w.now)
     billing.assign_tariff(
@@ -217,9 +222,10 @@ def test_a_plan_gives_no_less_time_to_think_again_than_the_rules_do(walk, place,
     w.to(date(2027, 3, 5))  # a Friday
     document = urdb_document(w)
     document |= {"label": "RES-HASTY", "name": "Hasty", "tariff": {**document["tariff"], "cooling_off_days": 0}}
+    document["wattline"] |= named("Hasty")
     billing.publish(w.session, document=document, starts_on=date(2026, 1, 1), now=w.now)
     switch = billing.switch_tariff(
         w.session, account_id=w.account_id, tariff_code="RES-HASTY", starts_on=date(2027, 3, 5), key="s", now=w.now
     )
-    newest = queries.recent_switch(w.session, account_id=w.account_id, now=w.now)
-    assert switch.cooling_off_until == until == newest.until
+    recent = queries.recent_switch(w.session, account_id=w.account_id, now=w.now)
+    assert recent is not None and switch.cooling_off_until == until == recent.until

@@ -259,6 +259,8 @@ def upgrade() -> None:
     sa.Column('code', sa.Text(), nullable=False),
     sa.Column('kind', sa.Text(), nullable=False),
     sa.Column('customer_kind', sa.Text(), nullable=False),
+    sa.Column('names', postgresql.JSONB(astext_type=sa.Text()), nullable=False),
+    sa.Column('about', postgresql.JSONB(astext_type=sa.Text()), nullable=False),
     sa.Column('eligibility', postgresql.JSONB(astext_type=sa.Text()), nullable=False),
     sa.Column('exit_fee_cents', sa.BigInteger(), nullable=False),
     sa.Column('term_months', sa.BigInteger(), nullable=False),

@@ -36,6 +36,10 @@ def publish(session: Session, tariffs: dict[str, int]) -> Publish:
         flat = next(d for d in catalogue.published(TODAY) if d["label"] == "RES-FLAT")
         document = json.loads(json.dumps(flat))
         document |= {"label": code, "name": code}
+        document["wattline"] |= {
+            "names": dict.fromkeys(("en", "es"), code),
+            "about": dict.fromkeys(("en", "es"), "A plan."),
+        }
         document["tariff"] |= {"eligibility": eligibility or {}, **sold}
         billing.publish(session, document=document, starts_on=starts_on, now=NOW)
 
@@ -252,7 +256,7 @@ def test_staff_publish_a_document_that_can_be_priced_sold_and_named(hub, session
     day = (hub.now().date() + timedelta(days=30)).isoformat()
     assert run(dearer, "2020-01-01")[0] == 2  # what is over stays as it was billed
     assert "there is no 'tax' here" in run({**dearer, "wattline": {"tax": []}}, day)[1]
-    assert "tariff.RES-NEW.name" in run({**dearer, "label": "RES-NEW"}, day)[1]
+    assert "customers are told of it in en, es" in run({**dearer, "label": "RES-NEW"}, day)[1]
     assert "nobody is served in Atlantis" in run(
         {**dearer, "tariff": {**flat["tariff"], "eligibility": {"cities": ["Atlantis"]}}}, day
     )[1]  # fmt: skip

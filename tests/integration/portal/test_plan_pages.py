@@ -11,9 +11,11 @@ from datetime import UTC, date, datetime
 import pytest
 from sqlalchemy import select, text
 
-from billing import models, views
+from actions import plans
+from billing import catalogue, documents, models, views
 from billing import operations as billing
 from billing import queries as bills
+from core import errors, outbox
 from core.accounts import operations as accounts
 from core.accounts import queries as known
 from tests.conftest import FakeHub
@@ -167,6 +169,62 @@ def test_a_term_left_early_shows_its_fee_on_the_days_it_is_asked_for(hub: FakeHu
     fee = "Leaving Night Drive on that day costs $50.00."
     assert [fee in means for _, _, means, _ in days] == [True, True, False]
     assert "Leaving Night Drive costs nothing." in days[2][2]
+
+
+def test_a_plan_of_the_utility_is_named_by_its_own_document_wherever_it_is_spoken_of(
+    hub: FakeHub, enter: Enter
+) -> None:
+    flat = next(d for d in catalogue.published(hub.now().date()) if d["label"] == "RES-FLAT")
+    document = copy.deepcopy(flat) | {"label": "RES-OURS", "energyratestructure": [[{"rate": 0.09, "unit": "kWh"}]]}
+    unnamed = copy.deepcopy(document)
+    document["wattline"] |= {
+        "names": {"en": "Harbor <b>", "es": "Puerto"}, "about": {"en": "For the harbor.", "es": "Para el puerto."},
+    }  # fmt: skip
+    first = hub.now().date().replace(day=1)
+    with hub.transaction() as session:
+        with pytest.raises(errors.Invalid, match=r"tariff\.unnamed"):
+            billing.publish(session, document=unnamed, starts_on=first, now=hub.now())
+        billing.publish(session, document=document, starts_on=first, now=hub.now())
+    sam = enter(SAM)
+    for path in ("/portal/plans", "/portal/plans/RES-OURS"):
+        page = sam.get(path, lang="en")
+        assert "Harbor &lt;b&gt;" in page and "For the harbor." in page and "<b>" not in page
+        page = sam.get(path, lang="es")
+        assert "Puerto" in page and "Para el puerto." in page and "Harbor" not in page
+    with hub.transaction() as session:
+        account = known.find_account_by_number(session, number=SAM)
+        assert account is not None
+        switch = billing.switch_tariff(
+            session, account_id=account.id, tariff_code="RES-OURS", starts_on=None, key="ours", now=hub.now()
+        )
+        again = billing.switch_tariff(
+            session, account_id=account.id, tariff_code="RES-OURS", starts_on=None, key="ours", now=hub.now()
+        )
+        assert switch == again and switch.to_name == {"en": "Harbor <b>", "es": "Puerto"}
+        recent = bills.recent_switch(session, account_id=account.id, now=hub.now())
+        assert recent is not None and plans.recent_data(recent)["name"] == switch.to_name
+        assert plans.recent_data(recent)["old"] == "tariff.RES-FLAT.name"
+        (fact,) = session.scalars(select(outbox.FactRow).where(outbox.FactRow.name == "tariff.switched"))
+        assert fact.payload["to_name"] == switch.to_name
+    assert "Puerto" in sam.get("/portal/plans", lang="es")
+
+
+def test_a_plan_that_came_with_us_may_be_named_anew_and_its_bills_say_so(hub: FakeHub, enter: Enter) -> None:
+    flat = next(d for d in catalogue.published(hub.now().date()) if d["label"] == "RES-FLAT")
+    renamed = copy.deepcopy(flat)
+    renamed["wattline"]["names"] = {"en": "Plain", "es": "Llano"}
+    with hub.transaction() as session:
+        account = known.find_account_by_number(session, number=SAM)
+        assert account is not None
+        newest = bills.list_bills(session, account_id=account.id, limit=1)[0]
+        before = bills.bill_document(session, bill_id=newest.id)
+        billing.publish(session, document=renamed, starts_on=date(2027, 1, 1), now=hub.now())
+        after = bills.bill_document(session, bill_id=newest.id)
+    assert (before.tariff_name, after.tariff_name) == ("tariff.RES-FLAT.name", {"en": "Plain", "es": "Llano"})
+    assert "Simple Home" in documents.bill_html(before, "en").decode()
+    assert "Llano" in documents.bill_html(after, "es").decode()
+    page = enter(SAM).get("/portal/plans/RES-FLAT", lang="en")
+    assert "Plain" in page and "One price at every hour." in page and "Simple Home" not in page
 
 
 def test_what_is_not_known_is_said_to_be_so(hub: FakeHub, enter: Enter) -> None:

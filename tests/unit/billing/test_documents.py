@@ -45,6 +45,7 @@ def document():
         days=31,
         peak_kw=None,
         tariff_code="RES-TOU",
+        tariff_name="tariff.RES-TOU.name",
         estimated=True,
         autopay=False,
         lines=(

@@ -62,6 +62,7 @@ def bill():
         days=31,
         peak_kw=D("142.4"),
         tariff_code="BUS-DEMAND",
+        tariff_name="tariff.BUS-DEMAND.name",
         estimated=False,
         autopay=False,
         lines=LINES,

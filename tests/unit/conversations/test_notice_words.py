@@ -32,7 +32,7 @@ LONG = {
     "number": "SR-001234",
     "work": "NEW_CONNECTION",
     "status": "IN_PROGRESS",
-    "tariff": "RES-FLAT",
+    "tariff": "tariff.RES-FLAT.name",
     "starts_on": "2026-12-28",
     "until": "2027-01-28",
     "program": "program.appliance_recycling.name",

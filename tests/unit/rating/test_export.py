@@ -274,8 +274,8 @@ def test_a_trial_has_the_taxes_of_whom_it_is_sold_to(tmp_path: pathlib.Path) -> 
         {"code": "CITY", "description": "City", "percent": "2", "cities": ["Brightwater"]},
     ]
     document = {
-        "label": "X", "energyratestructure": [[{"rate": 0}]], "fixedmonthlycharge": 100, "wattline": {"taxes": taxes},
-        "tariff": {"kind": "FLAT", "customer_kind": "RESIDENTIAL"},
+        "label": "RES-FLAT", "energyratestructure": [[{"rate": 0}]], "fixedmonthlycharge": 100,
+        "wattline": {"taxes": taxes}, "tariff": {"kind": "FLAT", "customer_kind": "RESIDENTIAL"},
     }  # fmt: skip
     path = tmp_path / "plan.json"
 
