@@ -45,6 +45,7 @@ class DepositRow(db.Base):
     __table_args__ = (
         CheckConstraint("interest_cents >= 0", name="interest"),
         CheckConstraint("(credit_id IS NULL) = (returned_on IS NULL)", name="returned"),
+        Index("ix_deposit_held", "id", postgresql_where=text("returned_on IS NULL")),
     )
 
     id: Mapped[int] = db.primary_key()

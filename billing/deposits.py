@@ -1,5 +1,7 @@
 """Security deposits: charged, held from the day they are paid, and given back with interest as a credit."""
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
 
@@ -130,21 +132,38 @@ def list_deposits(session: Session, *, account_id: int, now: datetime) -> tuple[
     return tuple(found)
 
 
-def held_since(session: Session, *, deposit_id: int) -> date | None:
-    """This will give the day from which a deposit is held: when the last of it was received; None when it is not."""
-    row = _deposit(session, deposit_id)
+@dataclass(frozen=True)
+class Held:
+    """A deposit that is paid, and the day from which it is held: when the last of it was received."""
+
+    deposit_id: int
+    account_id: int
+    since: date
+
+
+def list_held(session: Session, *, deposit_ids: Sequence[int]) -> tuple[Held, ...]:
+    """This will give those of some deposits that are paid whole, with the day since when; set-based."""
+    row, charge = cash_models.DepositRow, models.ChargeRow
     alloc, payment, credit = models.AllocationRow, models.PaymentRow, cash_models.CreditRow
-    cents, paid_at, given_at = session.execute(
-        select(func.sum(alloc.amount_cents), func.max(payment.received_at), func.max(credit.given_at))
+    last = func.greatest(func.max(payment.received_at), func.max(credit.given_at))
+    rows = session.execute(
+        select(row.id, row.account_id, row.charged_on, last)
+        .join(charge, charge.id == row.charge_id)
+        .join(alloc, alloc.charge_id == charge.id)
         .outerjoin(payment, payment.id == alloc.payment_id)
         .outerjoin(credit, credit.id == alloc.credit_id)
-        .where(alloc.charge_id == row.charge_id)
-    ).one()
-    charge = session.get_one(models.ChargeRow, row.charge_id)
-    if cents is None or cents < charge.amount_cents:
-        return None
-    day: date = max(at for at in (paid_at, given_at) if at is not None).date()
-    return max(day, row.charged_on)
+        .where(row.id.in_(deposit_ids))
+        .group_by(row.id, charge.amount_cents)
+        .having(func.sum(alloc.amount_cents) >= charge.amount_cents)
+        .order_by(row.id)
+    )
+    return tuple(Held(number, account, max(at.date(), charged_on)) for number, account, charged_on, at in rows)
+
+
+def held_since(session: Session, *, deposit_id: int) -> date | None:
+    """This will give the day from which a deposit is held; None when it is not."""
+    _deposit(session, deposit_id)
+    return next((held.since for held in list_held(session, deposit_ids=[deposit_id])), None)
 
 
 def return_deposit(session: Session, *, deposit_id: int, actor: str, now: datetime, reason: str = "") -> Decimal:

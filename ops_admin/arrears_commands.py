@@ -213,7 +213,7 @@ def medical_holds(context: click.Context, account: str) -> None:
 
 @arrears.command("medical-word")
 @click.argument("account")
-@click.option("--actor", required=True, help="Who was told.")
+@shell.by("Who was told.")
 @click.pass_context
 @_plain
 def medical_word(context: click.Context, account: str, actor: str) -> None:
@@ -222,9 +222,7 @@ def medical_word(context: click.Context, account: str, actor: str) -> None:
 
     hub: Any = context.obj()
     with hub.transaction() as session:
-        held = operations.note_medical_word(
-            session, account_id=_account(session, account), actor=f"staff:{actor}", now=hub.now()
-        )
+        held = operations.note_medical_word(session, account_id=_account(session, account), actor=actor, now=hub.now())
     click.echo(f"held through {held.through}" if held else "not held: their word was used; a certificate is needed")
 
 
@@ -232,7 +230,7 @@ def medical_word(context: click.Context, account: str, actor: str) -> None:
 @click.argument("account")
 @click.option("--doctor", required=True, help="Who certifies it, as it stands on the paper.")
 @click.option("--days", type=int, default=None, help="As certified, at most the rule's; the rule's without it.")
-@click.option("--actor", required=True, help="Who has seen it.")
+@shell.by("Who has seen it.")
 @click.pass_context
 @_plain
 def medical_certificate(context: click.Context, account: str, doctor: str, days: int | None, actor: str) -> None:
@@ -242,7 +240,7 @@ def medical_certificate(context: click.Context, account: str, doctor: str, days:
     hub: Any = context.obj()
     with hub.transaction() as session:
         held = operations.certify_illness(
-            session, account_id=_account(session, account), doctor=doctor, days=days, actor=f"staff:{actor}",
+            session, account_id=_account(session, account), doctor=doctor, days=days, actor=actor,
             now=hub.now(),
         )  # fmt: skip
     click.echo(f"held through {held.through}" + (f", renewal {held.renewal}" if held.renewal else ""))
@@ -251,7 +249,7 @@ def medical_certificate(context: click.Context, account: str, doctor: str, days:
 @arrears.command("medical-end")
 @click.argument("account")
 @click.option("--reason", required=True, help="Kept in the audit trail.")
-@click.option("--actor", required=True, help="Who ends it.")
+@shell.by("Who ends it.")
 @click.pass_context
 @_plain
 def medical_end(context: click.Context, account: str, reason: str, actor: str) -> None:
@@ -261,7 +259,7 @@ def medical_end(context: click.Context, account: str, reason: str, actor: str) -
     hub: Any = context.obj()
     with hub.transaction() as session:
         operations.end_medical_hold(
-            session, account_id=_account(session, account), reason=reason, actor=f"staff:{actor}", now=hub.now()
+            session, account_id=_account(session, account), reason=reason, actor=actor, now=hub.now()
         )
     click.echo("ended")
 

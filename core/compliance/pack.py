@@ -13,7 +13,8 @@ RuleName = Literal[
     "no_disconnect_season", "no_disconnect_weather", "medical_hold", "medical_word", "reconnect", "reminders",
     "dunning", "payment_extension", "reinstatement", "plan_expiry", "back_billing", "deposit", "cooling_off",
     "outage_credit", "call_answer", "estimates", "allocation", "e_bill", "dsar", "opt_out", "regulator",
-    "doe_417_alert", "doe_417_normal", "doe_417_final", "returned_payment_fee", "deposit_interest", "usage_privacy",
+    "doe_417_alert", "doe_417_normal", "doe_417_final", "returned_payment_fee", "deposit_interest", "deposit_return",
+    "usage_privacy",
     "budget_billing", "sepa_debit",
 ]  # fmt: skip
 
@@ -39,6 +40,7 @@ NEEDED: dict[str, tuple[str, ...]] = {
     "back_billing": ("months",),
     "returned_payment_fee": ("amount",),
     "deposit_interest": ("percent",),
+    "deposit_return": ("months", "most_late"),
     "sepa_debit": ("notice_days", "agreed_notice_days", "refund_weeks", "unauthorised_months"),
     "usage_privacy": ("members", "share_percent"),
     "budget_billing": (

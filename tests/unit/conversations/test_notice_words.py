@@ -21,6 +21,8 @@ LONG = {
     "amount": "1284.12",
     "refunded": "1000.00",
     "fee": "20.00",
+    "interest": "5.23",
+    "months": 12,
     "collect_on": "2026-12-28",
     "mandate": "A1B2C3D4E5F6A7B8",
     "creditor": "DE98ZZZ09999999999",
