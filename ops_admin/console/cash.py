@@ -122,7 +122,7 @@ def _transfer(session: Session, hub: Hub, actor: str) -> str:
 
 def _send_back(session: Session, hub: Hub, actor: str) -> str:
     reason = flask.request.form.get("reason", "")[:500]
-    transfers.send_back(session, transfer_id=_number("transfer"), reason=reason, actor=actor, now=hub.now())
+    transfers.send_back(session, transfer_id=fields.number("transfer"), reason=reason, actor=actor, now=hub.now())
     return "sent-back"
 
 

@@ -14,13 +14,14 @@ from core.accounts import operations as accounts
 from core.accounts import queries as places
 from core.conversations import models as talks
 from core.settings import Settings
-from ops_admin import arrears_commands
+from ops_admin import arrears_commands, shell
 from ops_admin.console import entry
 from ops_admin.console import web as console
 from tests.scenarios.conftest import Walk
 from tests.scenarios.test_arrears import behind, blocks, climb, connected, facts_of, handle, order_of
 
 ANA = "staff:ana"
+BO = f"cli:{shell.account()}/bo"
 
 
 def certify(w: Walk, doctor: str = "Dr. Lee", days: int | None = None) -> queries.MedicalHold:
@@ -182,23 +183,22 @@ def test_staff_note_renew_and_end_by_command(walk):
         w.session.expire_all()
         return done.output
 
-    assert run("medical-word", "--actor", "ana") == "held through 2027-06-30\n"
-    assert run("medical-certificate", "--doctor", "Dr. Lee", "--actor", "ana") == "held through 2027-07-27\n"
+    assert run("medical-word", "--by", "ana") == "held through 2027-06-30\n"
+    assert run("medical-certificate", "--doctor", "Dr. Lee", "--by", "ana") == "held through 2027-07-27\n"
     w.to(date(2027, 7, 20))
-    assert run("medical-certificate", "--doctor", "Dr. Lee", "--days", "10", "--actor", "bo") == (
+    assert run("medical-certificate", "--doctor", "Dr. Lee", "--days", "10", "--by", "bo") == (
         "held through 2027-08-06, renewal 1\n"
     )
-    assert "a day or more" in run("medical-certificate", "--doctor", "Dr. Lee", "--days", "0", "--actor", "bo")
-    assert run("medical-end", "--reason", "they moved to a hospital", "--actor", "bo") == "ended\n"
-    assert "No medical hold is in force" in run("medical-end", "--reason", "again", "--actor", "bo")
+    assert "a day or more" in run("medical-certificate", "--doctor", "Dr. Lee", "--days", "0", "--by", "bo")
+    assert run("medical-end", "--reason", "they moved to a hospital", "--by", "bo") == "ended\n"
+    assert "No medical hold is in force" in run("medical-end", "--reason", "again", "--by", "bo")
     assert "medical_hold" not in blocks(w)
     (told,) = tell(w, "medical.ended")
     assert "has ended" in told
-    listed = run("medical")
-    assert "renewal 1, noted by staff:bo; ended 2027-07-20 by staff:bo: they moved to a hospital" in listed
+    listed, by_ana = run("medical"), f"cli:{shell.account()}/ana"
+    assert f"renewal 1, noted by {BO}; ended 2027-07-20 by {BO}: they moved to a hospital" in listed
     assert audited(w) == [
-        ("medical.word", ANA), ("medical.certificate", ANA), ("medical.certificate", "staff:bo"),
-        ("medical.ended", "staff:bo"),
+        ("medical.word", by_ana), ("medical.certificate", by_ana), ("medical.certificate", BO), ("medical.ended", BO),
     ]  # fmt: skip
     assert arrears_jobs.remind_medical(w.hub) == 0
     w.to(date(2027, 7, 21))
