@@ -1,9 +1,10 @@
 """The archive of issued documents: rendered once, hashed, never changed; the same bytes for everybody ever after."""
 
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from typing import Any
 
 from sqlalchemy import select
 from sqlalchemy.dialects.postgresql import insert
@@ -15,7 +16,10 @@ from core.accounts import queries as accounts
 from core.hub import Hub
 from core.settings import Settings
 
-KINDS = ("PDF", "HTML", "UBL")
+_BILL = {"PDF": documents.bill_pdf, "HTML": documents.bill_html, "UBL": einvoice.invoice_xml}
+_NOTE = {"NOTE_PDF": documents.note_pdf, "NOTE_HTML": documents.note_html, "NOTE_UBL": einvoice.credit_note_xml}
+_RENDER: Mapping[str, Callable[[Any, str], bytes]] = {**_BILL, **_NOTE}
+Document = documents.BillDocument | documents.CreditNoteDocument
 PER_FACT = 500  # bills a fact speaks of: a worker's lease is long enough for them, and workers share a run
 _PER_TRANSACTION = 50
 _WALK = 200
@@ -58,6 +62,15 @@ def file_issued(hub: Hub, fact: outbox.Fact) -> None:
             file_bills(session, bill_ids=ids[start : start + _PER_TRANSACTION], settings=hub.settings, now=hub.now())
 
 
+def file_note(hub: Hub, fact: outbox.Fact) -> None:
+    """This will render and file a credit note in its customer's language. Subscribe to ``credit_note.issued``."""
+    bill_id = int(fact.payload["bill_id"])
+    with hub.transaction() as session:
+        document = statement.credit_note_document(session, bill_id=bill_id, settings=hub.settings)
+        for kind in _kinds(document):
+            _file(session, document, kind, _languages(session, [bill_id])[bill_id], hub.now())
+
+
 def file_bills(session: Session, *, bill_ids: Sequence[int], settings: Settings, now: datetime) -> int:
     """This will file what is missing of some bills in their customers' languages; gives how many documents."""
     filed = models.BillDocumentRow
@@ -78,14 +91,20 @@ def file_bills(session: Session, *, bill_ids: Sequence[int], settings: Settings,
 
 
 def get_document(session: Session, *, bill_id: int, kind: str, locale: str, settings: Settings, now: datetime) -> Filed:
-    """This will give an issued bill's document, filing it when it is asked for the first time in a language.
+    """This will give an issued bill's document, filing it when it is asked for the first time in a language; the kinds
+    NOTE_… are those of the credit note that cancels it.
 
-    NotFound bill.unknown, or document.none where such a bill has no such document; Refused bill.not_issued.
+    NotFound bill.unknown, credit_note.unknown, or document.none where such a bill has no such document; Refused
+    bill.not_issued.
     """
     found = _find(session, bill_id, kind, locale)
     if found is None:
-        drawn = statement.bill_document(session, bill_id=bill_id, settings=settings)
-        (document,) = _with_slips(session, [drawn], settings, now)
+        document: Document
+        if kind in _NOTE:
+            document = statement.credit_note_document(session, bill_id=bill_id, settings=settings)
+        else:
+            drawn = statement.bill_document(session, bill_id=bill_id, settings=settings)
+            (document,) = _with_slips(session, [drawn], settings, now)
         if kind not in _kinds(document):
             raise errors.NotFound("document.none")
         _file(session, document, kind, locale, now)
@@ -121,10 +140,9 @@ def _walk(session: Session) -> Iterator[models.BillDocumentRow]:
         session.expunge_all()  # a large archive does not fit into memory
 
 
-def _file(session: Session, document: documents.BillDocument, kind: str, locale: str, now: datetime) -> None:
+def _file(session: Session, document: Document, kind: str, locale: str, now: datetime) -> None:
     """Two who render at once write the same; the first of them counts."""
-    render = {"PDF": documents.bill_pdf, "HTML": documents.bill_html, "UBL": einvoice.invoice_xml}[kind]
-    body = render(document, locale)
+    body = _RENDER[kind](document, locale)
     session.execute(
         insert(models.BillDocumentRow)
         .values(
@@ -151,8 +169,10 @@ def _find(session: Session, bill_id: int, kind: str, locale: str) -> Filed | Non
     return Filed(row.bill_id, row.kind, row.locale, row.sha256, row.body, row.template_version, row.rendered_at)
 
 
-def _kinds(document: documents.BillDocument) -> tuple[str, ...]:
-    return KINDS if document.customer_kind == "BUSINESS" else KINDS[:2]
+def _kinds(document: Document) -> tuple[str, ...]:
+    """The electronic one is for businesses."""
+    kinds = _BILL if isinstance(document, documents.BillDocument) else _NOTE
+    return tuple(kind for kind in kinds if document.customer_kind == "BUSINESS" or not kind.endswith("UBL"))
 
 
 def _languages(session: Session, bill_ids: Sequence[int]) -> dict[int, str]:

@@ -34,6 +34,14 @@ def tell_dispute(hub: Hub, fact: outbox.Fact) -> None:
         tell_arrears(hub, fact)
 
 
+def tell_cancelled(hub: Hub, fact: outbox.Fact) -> None:
+    """This will tell that a bill was withdrawn; one that was made anew is told with the new one. For
+    ``bill.cancelled``.
+    """
+    if fact.payload["cause"] == "WITHDRAWN":
+        tell_arrears(hub, fact)
+
+
 def tell_late_fee(hub: Hub, fact: outbox.Fact) -> None:
     """This will tell of the late fees of a day, once for all bills of an account; not of what was let go since.
 

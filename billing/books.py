@@ -1,11 +1,12 @@
 """The books as accountants and customers read them: an account's statement, the trial balance, a month's close."""
 
+from collections.abc import Mapping, Sequence
 from datetime import date, datetime
 
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from billing import cash_models, ledger, models, periods_open, views
+from billing import cash_models, credit_notes, ledger, models, periods_open, views
 from core import audit, errors, money, periods
 
 
@@ -26,18 +27,39 @@ def account_statement(session: Session, *, account_id: int, starts_on: date, end
     )
     running = opening = int(before or 0)
     lines = []
-    for on, kind, cents in session.execute(
-        select(journal.effective_on, journal.kind, change)
+    rows = session.execute(
+        select(journal.effective_on, journal.kind, journal.key, change)
         .join(journal, journal.id == entry.journal_id)
         .where(*own, journal.effective_on >= starts_on, journal.effective_on < ends_on)
         .group_by(journal.id)
         .order_by(journal.effective_on, journal.id)
-    ):
+    ).all()
+    numbers = _numbers(session, [row.key for row in rows if row.kind in ("BILL", "BILL_CANCELLED")])
+    for on, kind, key, cents in rows:
         running += int(cents)
-        lines.append(views.StatementLine(on, kind, money.from_cents(int(cents)), money.from_cents(running)))
+        lines.append(
+            views.StatementLine(
+                on, kind, money.from_cents(int(cents)), money.from_cents(running), number=numbers.get(key, "")
+            )
+        )
     return views.AccountStatement(
         account_id, starts_on, ends_on, money.from_cents(opening), tuple(lines), money.from_cents(running)
     )
+
+
+def _numbers(session: Session, keys: Sequence[str]) -> Mapping[str, str]:
+    """The numbers of the bills and credit notes that journals were posted for."""
+    billed, cancelled = (
+        {key: int(key.removeprefix(head)) for key in keys if key.startswith(head)}
+        for head in ("bill:", "bill-cancelled:")
+    )
+    bill = models.BillRow
+    numbers = dict(session.execute(select(bill.id, bill.number).where(bill.id.in_(billed.values()))).tuples().all())
+    notes = credit_notes.list_notes(session, bill_ids=list(cancelled.values()))
+    return {
+        **{key: numbers[bill_id] for key, bill_id in billed.items()},
+        **{key: notes[bill_id].number for key, bill_id in cancelled.items()},
+    }
 
 
 def trial_balance(session: Session, *, month: date) -> tuple[views.TrialLine, ...]:

@@ -4,7 +4,7 @@ from datetime import timedelta
 
 from sqlalchemy import select
 
-from billing import corrections, models, owed, rerating, single
+from billing import corrections, credit_notes, models, owed, rerating, single
 from core import errors, log, periods
 from core.accounts import queries as accounts
 from core.hub import Hub
@@ -66,7 +66,9 @@ def _true_up(hub: Hub, bill_id: int) -> bool:
             days = periods.Days(bill.starts_on, bill.ends_on)
             if single.price(session, agreement=agreement, days=days).estimated:
                 return False
-            corrections.rebill(session, bill_id=bill_id, actor=CLOCK, reason="actual reads", now=now)
+            corrections.rebill(
+                session, bill_id=bill_id, actor=CLOCK, reason="actual reads", now=now, why=credit_notes.ESTIMATE
+            )
             return True
     except errors.WattlineError as refused:
         logger.warning("true_up_refused", extra={"bill_id": bill_id, "reason": refused.code})

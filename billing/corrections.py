@@ -14,6 +14,7 @@ from sqlalchemy.orm import Session
 from billing import (
     carried,
     changes,
+    credit_notes,
     issuing,
     ledger,
     models,
@@ -34,9 +35,12 @@ from core.compliance import rules as compliance_rules
 
 @dataclass(frozen=True)
 class Rebill:
-    """A bill that was wrong and the one that stands for it. `difference`: new less old, to the cent."""
+    """A bill that was wrong, the note that takes it back, and the bill that stands for it. `difference`: new less old,
+    to the cent.
+    """
 
     cancelled: views.Bill
+    credit_note: views.CreditNote
     bill: views.Bill
     difference: Decimal
     fees_waived: Decimal
@@ -89,9 +93,9 @@ def preview_bill(session: Session, *, account_id: int, now: datetime) -> Preview
 
 def rebill(
     session: Session, *, bill_id: int, actor: str, reason: str, now: datetime, customer_at_fault: bool = False,
-    proposal_id: int | None = None,
+    proposal_id: int | None = None, why: credit_notes.Why = credit_notes.REBILL,
 ) -> Rebill:  # fmt: skip
-    """This will cancel an issued bill and issue it anew from today's reads and terms, in one piece.
+    """This will cancel an issued bill by a credit note and issue it anew from today's reads and terms, in one piece.
 
     Late fees on the wrong bill are waived with it, and what else than `proposal_id` was proposed for it is overtaken.
     Asked again of a cancelled bill it gives what stands in its place.
@@ -114,7 +118,7 @@ def rebill(
         if not decision.allowed:
             earliest = decision.results["earliest_on"]
             raise errors.Refused("bill.back_billing", earliest=earliest.isoformat(), citation=decision.citation)
-    issuing.cancel_bill(session, bill_id=bill_id, actor=actor, reason=reason, now=now)
+    issuing.cancel_bill(session, bill_id=bill_id, actor=actor, reason=reason, now=now, why=why)
     proposals.overtake(session, bill_id=bill_id, now=now, but=proposal_id)
     waived = _waive_fees(session, bill_id, before.account_id, now)
     fresh = single.draft(session, priced, now=now, looked_at=True)
@@ -122,7 +126,10 @@ def rebill(
     session.expire_all()
     done = _compared(session, bill_id, fresh, money.from_cents(waived))
     for later in carried.followers(session, bill_id=fresh, instead_of=bill_id):
-        rebill(session, bill_id=later, actor=actor, reason=reason, now=now, customer_at_fault=customer_at_fault)
+        rebill(
+            session, bill_id=later, actor=actor, reason=reason, now=now, customer_at_fault=customer_at_fault,
+            why=credit_notes.BEFORE,
+        )  # fmt: skip
     outbox.record_fact(
         session,
         "bill.corrected",
@@ -133,6 +140,7 @@ def rebill(
             "account_id": before.account_id,
             "customer_id": accounts.get_account(session, account_id=before.account_id).customer_id,
             "number": done.cancelled.number,
+            "credit_note": done.credit_note.number,
             "before": str(done.cancelled.total),
             "after": str(done.bill.total),
             "difference": str(done.difference),
@@ -150,7 +158,10 @@ def uphold(session: Session, *, dispute_id: int, actor: str, now: datetime) -> R
     nothing of the bill has been put right: the dispute stays open, and the customer is told nothing.
     """
     found = changes.lock_dispute(session, dispute_id=dispute_id, outcome="UPHELD")
-    done = rebill(session, bill_id=found.bill_id, actor=actor, reason=f"dispute {found.number}", now=now)
+    done = rebill(
+        session, bill_id=found.bill_id, actor=actor, reason=f"dispute {found.number}", now=now,
+        why=credit_notes.Why("DISPUTE", dispute_id),
+    )  # fmt: skip
     changes.close_dispute(session, dispute_id=dispute_id, outcome="UPHELD", actor=actor, now=now)
     return done
 
@@ -286,6 +297,7 @@ def _compared(session: Session, old_id: int, new_id: int, waived: Decimal) -> Re
     old, new = owed.get_bill(session, bill_id=old_id), owed.get_bill(session, bill_id=new_id)
     return Rebill(
         cancelled=old,
+        credit_note=credit_notes.list_notes(session, bill_ids=[old_id])[old_id],
         bill=new,
         difference=new.total - old.total,
         fees_waived=waived,

@@ -191,6 +191,25 @@ CREATE TRIGGER index_price_immutable BEFORE UPDATE OR DELETE ON index_price
 """
 )
 
+# Made by `credit_note_models.py`. A note stands on a cancelled bill. That none is cancelled without one is seen to by
+# the one operation that cancels: a trigger would look at every bill that is issued, and the run would pay for it.
+CREDIT_NOTE = (
+    _REFUSE_CHANGE
+    + """
+CREATE TRIGGER credit_note_immutable BEFORE UPDATE OR DELETE ON credit_note
+  FOR EACH ROW EXECUTE FUNCTION billing_refuse_change();
+CREATE OR REPLACE FUNCTION billing_note_fits() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+  IF NOT EXISTS (SELECT FROM bill WHERE id = NEW.bill_id AND status = 'CANCELLED') THEN
+    RAISE EXCEPTION 'bill % is not cancelled', NEW.bill_id USING ERRCODE = 'integrity_constraint_violation';
+  END IF;
+  RETURN NEW;
+END $$;
+CREATE TRIGGER credit_note_fits BEFORE INSERT ON credit_note
+  FOR EACH ROW EXECUTE FUNCTION billing_note_fits();
+"""
+)
+
 # The sum over a payment, a credit or an item is looked at under its own row's lock, so two at once cannot both fit.
 ALLOCATION = """
 CREATE OR REPLACE FUNCTION billing_allocation_fits() RETURNS trigger LANGUAGE plpgsql AS $$

@@ -1,10 +1,16 @@
-"""A bill as an electronic invoice for businesses: UBL 2.1 in the shape of Peppol BIS Billing 3.0 (EN 16931). Pure.
+"""A bill or a credit note as an electronic one for businesses: UBL 2.1 in the shape of Peppol BIS Billing 3.0 (EN
+16931). Pure.
 
 What is taxed in the United States is no value added tax. So every line is of category O ("not subject to VAT"), and
 each tax is a charge on the document with its base and its percentage (BG-21). What was owed before stays on the bill.
+
+A credit note says by its type (381) that it takes back: its amounts are those of the invoice it names, not negated.
 """
 
 import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date
 from decimal import ROUND_HALF_UP, Decimal
 from xml.etree import ElementTree
 
@@ -15,7 +21,8 @@ from billing.views import BillLine
 CUSTOMIZATION = "urn:cen.eu:en16931:2017#compliant#urn:fdc:peppol.eu:2017:poacc:billing:3.0"
 PROFILE = "urn:fdc:peppol.eu:2017:poacc:billing:01:1.0"
 _UBL = "urn:oasis:names:specification:ubl:schema:xsd:"
-INVOICE, CAC, CBC = f"{_UBL}Invoice-2", f"{_UBL}CommonAggregateComponents-2", f"{_UBL}CommonBasicComponents-2"
+INVOICE, CREDIT_NOTE = f"{_UBL}Invoice-2", f"{_UBL}CreditNote-2"
+CAC, CBC = f"{_UBL}CommonAggregateComponents-2", f"{_UBL}CommonBasicComponents-2"
 _UNITS = {
     "kWh": "KWH",
     "kW": "KWT",
@@ -23,24 +30,63 @@ _UNITS = {
     "month": "MON",
 }  # UN/ECE recommendation 20; anything else is C62, "one"
 _ADDRESS = re.compile(r"(?P<street>.+), (?P<city>[^,]+), (?P<state>[A-Z]{2}) (?P<zip>[0-9-]{5,10})")
-_INVOICE, _TRANSFER, _UNDEFINED = "380", "30", "1"  # UNTDID 1001 and 4461
+_INVOICE, _CREDIT_NOTE, _TRANSFER, _UNDEFINED = "380", "381", "30", "1"  # UNTDID 1001 and 4461
 
 Node = ElementTree.Element
+for _prefix, _uri in (("cac", CAC), ("cbc", CBC)):
+    ElementTree.register_namespace(_prefix, _uri)
+
+
+@dataclass(frozen=True)
+class _Kind:
+    """What the two kinds of document call the same."""
+
+    namespace: str
+    name: str
+    quantity: str
+
+
+_AS_INVOICE = _Kind(INVOICE, "Invoice", "InvoicedQuantity")
+_AS_CREDIT_NOTE = _Kind(CREDIT_NOTE, "CreditNote", "CreditedQuantity")
 
 
 def invoice_xml(document: documents.BillDocument, locale: str) -> bytes:
     """This will write a bill as a UBL invoice; its totals are the sums of its lines and charges, to the cent."""
     d = document
-    lines = [line for line in d.lines if line.component != "tax"]
-    taxes = [line for line in d.lines if line.component == "tax"]
-    root = Node(f"{{{INVOICE}}}Invoice")
-    for name, text in (
-        ("CustomizationID", CUSTOMIZATION),
-        ("ProfileID", PROFILE),
+    head = (
         ("ID", d.bill_number),
         ("IssueDate", d.issued_on.isoformat()),
         ("DueDate", d.due_on.isoformat()),
         ("InvoiceTypeCode", _INVOICE),
+    )
+    before = (d.replaces.bill_number, d.replaces.billed_on) if d.replaces else None
+    return _written(_AS_INVOICE, head, d, before, locale)
+
+
+def credit_note_xml(document: documents.CreditNoteDocument, locale: str) -> bytes:
+    """This will write a credit note in UBL: the invoice it names, line by line and charge by charge."""
+    d = document
+    head = (
+        ("ID", d.number),
+        ("IssueDate", d.issued_on.isoformat()),
+        ("CreditNoteTypeCode", _CREDIT_NOTE),
+        ("Note", documents.cause(d, locale)),
+    )
+    return _written(_AS_CREDIT_NOTE, head, d.bill, (d.bill.bill_number, d.bill.issued_on), locale)
+
+
+def _written(
+    kind: _Kind, head: Sequence[tuple[str, str]], d: documents.BillDocument, before: tuple[str, date] | None,
+    locale: str,
+) -> bytes:  # fmt: skip
+    """`before`: the invoice that this one comes after or takes back (BG-3)."""
+    lines = [line for line in d.lines if line.component != "tax"]
+    taxes = [line for line in d.lines if line.component == "tax"]
+    root = Node(kind.name, {"xmlns": kind.namespace})
+    for name, text in (
+        ("CustomizationID", CUSTOMIZATION),
+        ("ProfileID", PROFILE),
+        *head,
         ("DocumentCurrencyCode", d.house.currency),
         ("AccountingCost", d.account_number),
         ("BuyerReference", d.account_number),
@@ -49,9 +95,14 @@ def invoice_xml(document: documents.BillDocument, locale: str) -> bytes:
     period = _group(root, "InvoicePeriod")
     _basic(period, "StartDate", d.starts_on.isoformat())
     _basic(period, "EndDate", documents.last_day(d.ends_on).isoformat())
+    if before:
+        reference = _group(_group(root, "BillingReference"), "InvoiceDocumentReference")
+        _basic(reference, "ID", before[0])
+        _basic(reference, "IssueDate", before[1].isoformat())
     _party(root, "AccountingSupplierParty", d.house.name, d.postal_address, d.email)
     _party(root, "AccountingCustomerParty", d.customer_name, d.mailing_address, d.customer_email)
-    _payment(root, d)
+    if kind is _AS_INVOICE:
+        _payment(root, d)
     for tax in taxes:
         _charge(root, d, tax, locale)
     lines_sum, tax_sum = _sum(lines), _sum(taxes)
@@ -66,9 +117,7 @@ def invoice_xml(document: documents.BillDocument, locale: str) -> bytes:
     ):
         _amount(total, name, amount, d)
     for number, line in enumerate(lines, start=1):
-        _line(root, d, number, line, locale)
-    for prefix, uri in (("", INVOICE), ("cac", CAC), ("cbc", CBC)):
-        ElementTree.register_namespace(prefix, uri)
+        _line(root, kind, d, number, line, locale)
     return bytes(ElementTree.tostring(root, encoding="UTF-8", xml_declaration=True))
 
 
@@ -119,9 +168,9 @@ def _no_vat(root: Node, d: documents.BillDocument, taxable: Decimal) -> None:
     _basic(_group(category, "TaxScheme"), "ID", "VAT")
 
 
-def _line(root: Node, d: documents.BillDocument, number: int, line: BillLine, locale: str) -> None:
+def _line(root: Node, kind: _Kind, d: documents.BillDocument, number: int, line: BillLine, locale: str) -> None:
     """A price is never below zero (BR-27): what is given back is a quantity below zero."""
-    node = _group(root, "InvoiceLine")
+    node = _group(root, f"{kind.name}Line")
     _basic(node, "ID", str(number))
     if line.unit == "%":
         quantity, price, unit = Decimal(1), line.amount, "C62"
@@ -129,7 +178,7 @@ def _line(root: Node, d: documents.BillDocument, number: int, line: BillLine, lo
         quantity, price, unit = line.quantity, line.unit_price, _UNITS.get(line.unit, "C62")
     if price < 0:
         quantity, price = -quantity, -price
-    _basic(node, "InvoicedQuantity", _exact(quantity)).set("unitCode", unit)
+    _basic(node, kind.quantity, _exact(quantity)).set("unitCode", unit)
     _amount(node, "LineExtensionAmount", line.amount, d)
     item = _group(node, "Item")
     name = documents.line_name(line, locale=locale, house=d.house, among=d.lines, step_limit=d.step_limit)

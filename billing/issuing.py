@@ -9,7 +9,7 @@ import numpy as np
 from sqlalchemy import func, select, update
 from sqlalchemy.orm import Session
 
-from billing import archive, budget_bills, crew, ledger, models, owed, rules, settling
+from billing import archive, budget_bills, credit_notes, crew, ledger, models, owed, rules, settling
 from core import audit, db, errors, money, outbox, periods
 from core.accounts import queries as accounts
 from core.hub import Hub
@@ -103,8 +103,13 @@ def release_bill(session: Session, *, bill_id: int, actor: str, reason: str, now
     )  # fmt: skip
 
 
-def cancel_bill(session: Session, *, bill_id: int, actor: str, reason: str, now: datetime) -> None:
-    """This will cancel an issued bill: the books are reversed, what was paid on it is free, a run may bill anew."""
+def cancel_bill(
+    session: Session, *, bill_id: int, actor: str, reason: str, now: datetime,
+    why: credit_notes.Why = credit_notes.WITHDRAWN,
+) -> None:  # fmt: skip
+    """This will cancel an issued bill by a credit note: the books are reversed, what was paid on it is free, a run may
+    bill anew. `reason` is for the audit trail, `why` for the customer.
+    """
     row = session.get(models.BillRow, bill_id, with_for_update=True)
     if row is None:
         raise errors.NotFound("bill.unknown")
@@ -114,12 +119,13 @@ def cancel_bill(session: Session, *, bill_id: int, actor: str, reason: str, now:
         raise errors.Refused("bill.not_issued", status=row.status)
     row.status, row.cancelled_at = "CANCELLED", now
     session.flush()
+    today = owed.civil_today(session, account_id=row.account_id, now=now)
     tax = int(_taxes(session, [bill_id]).get(bill_id, 0))
     journal = ledger.Journal(
         key=f"bill-cancelled:{bill_id}",
         kind="BILL_CANCELLED",
         account_id=row.account_id,
-        effective_on=owed.civil_today(session, account_id=row.account_id, now=now),
+        effective_on=today,
         amounts={
             ledger.RECEIVABLE: -row.total_cents,
             ledger.REVENUE: row.total_cents - tax,
@@ -130,16 +136,25 @@ def cancel_bill(session: Session, *, bill_id: int, actor: str, reason: str, now:
     budget_bills.undo_month(session, bill_id=bill_id, now=now)
     settling.release(session, bill_ids=[bill_id])
     settling.settle(session, account_ids=[row.account_id], now=now)
+    note = credit_notes.issue(session, bill=row, why=why, on=today, now=now)
     outbox.record_fact(
         session,
         "bill.cancelled",
         key=f"account:{row.account_id}",
-        payload={"bill_id": bill_id, "account_id": row.account_id},
+        payload={
+            "bill_id": bill_id,
+            "account_id": row.account_id,
+            "customer_id": accounts.get_account(session, account_id=row.account_id).customer_id,
+            "number": row.number,
+            "total": str(money.from_cents(row.total_cents)),
+            "credit_note": note.number,
+            "cause": note.cause,
+        },
         now=now,
     )
     audit.record(
         session, actor=actor, action="bill.cancelled", subject="bill", subject_id=bill_id, now=now,
-        detail={"reason": reason},
+        detail={"reason": reason, "credit_note": note.number},
     )  # fmt: skip
 
 

@@ -307,12 +307,15 @@ class BillCarriedRow(db.Base):
 
 
 class BillDocumentRow(db.Base):
-    """An issued document as it went out: its bytes and their hash, which the database itself compares."""
+    """An issued document as it went out: its bytes and their hash, which the database itself compares.
+
+    NOTE_… are those of the credit note that cancels the bill.
+    """
 
     __tablename__ = "bill_document"
     __table_args__ = (
         UniqueConstraint("bill_id", "kind", "locale"),
-        CheckConstraint("kind IN ('PDF', 'HTML', 'UBL')", name="kind"),
+        CheckConstraint("kind IN ('PDF', 'HTML', 'UBL', 'NOTE_PDF', 'NOTE_HTML', 'NOTE_UBL')", name="kind"),
         CheckConstraint("sha256 = encode(sha256(body), 'hex') AND size = octet_length(body)", name="hash"),
     )
 

@@ -78,6 +78,14 @@ def list_open_bills(session: Session, *, account_id: int) -> tuple[views.Bill, .
     return _bill_views(session, session.scalars(select(bill).where(bill.id.in_(ids)).order_by(bill.due_on)).all())
 
 
+def list_cancelled_bills(session: Session, *, account_id: int, since: date | None = None) -> tuple[views.Bill, ...]:
+    """This will list an account's cancelled bills, newest first: all, or those of days from `since` on."""
+    bill = models.BillRow
+    asked = _bills(account_id).where(bill.status == "CANCELLED")
+    rows = session.scalars(asked if since is None else asked.where(bill.starts_on >= since)).all()
+    return _bill_views(session, rows)
+
+
 def get_bill(session: Session, *, bill_id: int) -> views.Bill:
     """This will give a bill in any state, or raise NotFound."""
     row = session.get(models.BillRow, bill_id)

@@ -5,6 +5,8 @@ from billing.budgets import Budget, BudgetOffer, find_budget
 from billing.by_phone import find as find_phone_payment
 from billing.changes import find_tariff, recent_switch, switch_dates
 from billing.corrections import Preview, Rebill, preview_bill
+from billing.credit_notes import list_notes as list_credit_notes
+from billing.credit_notes import list_replaced
 from billing.disconnection import Block, Notice, Verdict, list_notices, may_disconnect, reconnects_by
 from billing.gateway_news import list_parked
 from billing.hour_advice import hour_advice
@@ -23,6 +25,7 @@ from billing.owed import (
     late_fee_status,
     list_bill_lines,
     list_bills,
+    list_cancelled_bills,
     list_disputes,
     list_held_bills,
     list_payments,
@@ -53,6 +56,7 @@ from billing.views import (
     BillLine,
     ClassSales,
     Comparison,
+    CreditNote,
     DayCost,
     Dispute,
     Driver,
@@ -97,6 +101,7 @@ __all__ = [
     "ClassSales",
     "Comparison",
     "CorrectionLine",
+    "CreditNote",
     "DayCost",
     "Dispute",
     "Driver",
@@ -157,6 +162,8 @@ __all__ = [
     "late_fee_status",
     "list_bill_lines",
     "list_bills",
+    "list_cancelled_bills",
+    "list_credit_notes",
     "list_disputes",
     "list_held_bills",
     "list_medical_holds",
@@ -164,6 +171,7 @@ __all__ = [
     "list_parked",
     "list_payments",
     "list_proposals",
+    "list_replaced",
     "list_saved_methods",
     "list_tariffs",
     "list_tips",

@@ -13,7 +13,7 @@ from typing import Literal
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from billing import correction_models, corrections, models, proposals, single
+from billing import correction_models, corrections, credit_notes, models, proposals, single
 from core import audit, errors, money, outbox, periods
 from core.accounts import queries as accounts
 
@@ -123,7 +123,7 @@ def accept(
         raise errors.Refused("correction.changed")
     done = corrections.rebill(
         session, bill_id=bill.id, actor=actor, reason=note.strip(), now=now, customer_at_fault=customer_at_fault,
-        proposal_id=proposal_id,
+        proposal_id=proposal_id, why=credit_notes.DATA,
     )  # fmt: skip
     session.refresh(row)
     row.status, row.decided_at, row.decided_by = "ACCEPTED", now, actor

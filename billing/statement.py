@@ -6,10 +6,10 @@ from datetime import date
 from decimal import Decimal
 from typing import Any
 
-from sqlalchemy import func, or_, select
+from sqlalchemy import and_, func, or_, select
 from sqlalchemy.orm import Session, aliased
 
-from billing import budget_models, documents, models, owed, tariffs, views
+from billing import budget_models, credit_notes, documents, models, owed, tariffs, views
 from core import errors, money, periods
 from core.accounts import queries as accounts
 from core.compliance import rules as compliance
@@ -28,6 +28,17 @@ def bill_document(session: Session, *, bill_id: int, settings: Settings | None =
     if row.issued_on is None or row.due_on is None:
         raise errors.Refused("bill.not_issued", status=row.status)
     return bill_documents(session, bill_ids=[bill_id], settings=settings or Settings())[0]
+
+
+def credit_note_document(session: Session, *, bill_id: int, settings: Settings) -> documents.CreditNoteDocument:
+    """This will gather what is printed on the credit note of a cancelled bill; NotFound credit_note.unknown."""
+    note = credit_notes.list_notes(session, bill_ids=[bill_id]).get(bill_id)
+    if note is None:
+        raise errors.NotFound("credit_note.unknown")
+    bill = bill_document(session, bill_id=bill_id, settings=settings)
+    return documents.CreditNoteDocument(
+        bill, note.number, note.issued_on, note.cause, dispute=note.dispute, replaced_by=note.replaced_by
+    )
 
 
 def bill_documents(
@@ -91,6 +102,8 @@ class _Desk:
         self.plans = tariffs.list_names(session, codes={r.tariff_code for r in rows})
         autopay = models.AutopayRow
         self.budgets = self._budgets([r.id for r in rows])
+        later = [r.id for r in rows if r.version > 1]  # a first version stands in no other's place
+        self.replaced = credit_notes.list_replaced(session, bill_ids=later)
         self.autopay = set(
             session.scalars(select(autopay.account_id).where(autopay.account_id.in_(account_ids), autopay.enabled))
         )
@@ -127,9 +140,7 @@ class _Desk:
             estimated=row.estimated,
             autopay=row.account_id in self.autopay,
             lines=self.lines.get(row.id, ()),
-            history=tuple(m for m in self.history.get(row.agreement_id, ()) if m.ends_on <= row.ends_on)[
-                -MONTHS_SHOWN:
-            ],
+            history=self._months(row),
             late_fee_percent=percent,
             regulator=documents.Regulator(account.jurisdiction, str(contact["phone"]), str(contact["web"])),
             tariff_name=self.plans.get(row.tariff_code),
@@ -145,16 +156,38 @@ class _Desk:
             customer_email=self.emails.get(customer.id, ""),
             budget=self.budgets.get(row.id, (documents.ZERO, None))[0],
             budget_balance=self.budgets.get(row.id, (documents.ZERO, None))[1],
+            replaces=self._replaces(row),
         )
 
+    def _replaces(self, row: models.BillRow) -> documents.Replaced | None:
+        note = self.replaced.get(row.id)
+        return documents.Replaced(note.bill_number, note.billed_on, note.number) if note else None
+
+    def _months(self, row: models.BillRow) -> tuple[documents.Month, ...]:
+        """A cancelled bill shows itself as its month, not what stands in its place."""
+        found = [m for m in self.history.get(row.agreement_id, ()) if m.ends_on <= row.ends_on]
+        if row.status == "CANCELLED":
+            own = documents.Month(
+                row.ends_on, Decimal(row.wh) / 1000, (row.ends_on - row.starts_on).days, row.estimated,
+                money.from_cents(row.total_cents),
+            )  # fmt: skip
+            found = [*(m for m in found if m.ends_on < row.ends_on), own]
+        return tuple(found[-MONTHS_SHOWN:])
+
     def _budgets(self, bill_ids: Sequence[int]) -> Mapping[int, tuple[Decimal, Decimal]]:
-        """What a budget does to these bills, and its balance after each."""
+        """What a budget does to these bills, and its balance after each; of cancelled ones, what it did."""
         month, before = budget_models.BudgetMonthRow, aliased(budget_models.BudgetMonthRow)
         held, bill = aliased(models.BillRow), models.BillRow
         running = (
             select(func.coalesce(func.sum(before.actual_cents - before.due_cents), 0))
             .join(held, held.id == before.bill_id)
-            .where(before.plan_id == month.plan_id, before.undone_at.is_(None), held.ends_on <= bill.ends_on)
+            .where(
+                before.plan_id == month.plan_id,
+                or_(
+                    before.bill_id == month.bill_id,
+                    and_(before.undone_at.is_(None), held.ends_on < bill.ends_on),
+                ),
+            )
             .scalar_subquery()
         )
         settled = budget_models.BudgetSettlementRow
@@ -166,7 +199,7 @@ class _Desk:
         rows = self.session.execute(
             select(month.bill_id, month.due_cents - month.actual_cents, running - over)
             .join(bill, bill.id == month.bill_id)
-            .where(month.bill_id.in_(bill_ids), month.undone_at.is_(None))
+            .where(month.bill_id.in_(bill_ids))
         )
         return {n: (money.from_cents(int(cents)), money.from_cents(int(balance))) for n, cents, balance in rows}
 
@@ -207,7 +240,7 @@ class _Desk:
         entry, journal = models.LedgerEntryRow, models.LedgerJournalRow
         rows = self.session.execute(
             select(
-                entry.account_id, journal.key, journal.kind, journal.effective_on,
+                entry.account_id, journal.key, journal.kind, journal.effective_on, journal.posted_at,
                 func.sum(entry.debit_cents - entry.credit_cents).label("cents"),
             )
             .join(journal, journal.id == entry.journal_id)
@@ -222,10 +255,15 @@ class _Desk:
     def _carried(self, row: models.BillRow, issued_on: date) -> tuple[Decimal, Decimal, Decimal]:
         """What was owed after the bill before; since then, payments (below zero), and fees and corrections.
 
-        The days of the journals count, not the order they were loaded in: a bank's file may come late.
+        The days of the journals count, not the order they were loaded in: a bank's file may come late. A cancelled bill
+        knows nothing of its own end, nor of what came with it.
         """
         own = (f"bill:{row.id}", f"budget:{row.id}")
-        booked = [j for j in self.journals.get(row.account_id, ()) if j.key not in own]
+        booked = [
+            j
+            for j in self.journals.get(row.account_id, ())
+            if j.key not in own and (row.cancelled_at is None or j.posted_at < row.cancelled_at)
+        ]
         before = [j.effective_on for j in booked if j.kind == "BILL" and j.effective_on < issued_on]
         last = max(before, default=None)
         then = paid = other = 0

@@ -50,6 +50,21 @@ class Bill:
 
 
 @dataclass(frozen=True)
+class CreditNote:
+    """What takes a bill back. `total` is the bill's, negated; `replaced_by` the bill made with it, if one was."""
+
+    bill_id: int
+    number: str
+    issued_on: date
+    total: Decimal
+    cause: str  # ESTIMATE, DATA, DISPUTE, REBILL, BEFORE, WITHDRAWN
+    dispute: str | None
+    bill_number: str
+    billed_on: date
+    replaced_by: str | None
+
+
+@dataclass(frozen=True)
 class Fee:
     """A charge beside the bills, by the rule that allowed it."""
 
@@ -633,12 +648,15 @@ class Transfer:
 
 @dataclass(frozen=True)
 class StatementLine:
-    """One event of an account; `amount` above zero is owed more, below zero owed less."""
+    """One event of an account; `amount` above zero is owed more, below zero owed less. `number`: of a bill or a credit
+    note.
+    """
 
     on: date
     kind: str
     amount: Decimal
     balance: Decimal
+    number: str = ""
 
 
 @dataclass(frozen=True)

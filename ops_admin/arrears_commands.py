@@ -90,7 +90,7 @@ def release(context: click.Context, number: str, reason: str, actor: str) -> Non
 @click.pass_context
 @_plain
 def rebill(context: click.Context, number: str, reason: str, actor: str, customer_at_fault: bool) -> None:
-    """Cancel an issued bill and make it anew from today's reads and terms; prints the difference."""
+    """Cancel an issued bill by a credit note and make it anew from today's reads and terms; prints the difference."""
     from billing import operations, queries
 
     hub: Any = context.obj()
@@ -102,6 +102,7 @@ def rebill(context: click.Context, number: str, reason: str, actor: str, custome
             session, bill_id=bill.id, actor=actor, reason=reason, now=hub.now(), customer_at_fault=customer_at_fault
         )
     click.echo(f"{done.cancelled.number} {done.cancelled.total} -> {done.bill.number} {done.bill.total}")
+    click.echo(f"  credit note {done.credit_note.number} {done.credit_note.total}")
     for component, amount in done.by_component.items():
         click.echo(f"  {component:<10} {amount:>10}")
     click.echo(f"  difference {done.difference:>10}   late fees waived {done.fees_waived}")

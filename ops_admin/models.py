@@ -20,6 +20,7 @@ PACKAGES = (
     "billing.medical_models",
     "billing.budget_models",
     "billing.price_models",
+    "billing.credit_note_models",
     "crm_sync.models",
     "ops_admin.clock",
 )

@@ -3,14 +3,15 @@
 from dataclasses import dataclass
 from datetime import timedelta
 from decimal import ROUND_HALF_UP, Decimal
+from typing import Any
 
 from billing import shop_references
 from billing.documents import barcode
 from billing.documents import words as wordings
-from billing.documents.facts import ZERO, BillDocument, Month, ShopSlip
+from billing.documents.facts import ZERO, BillDocument, Month, Replaced, ShopSlip
 from core import wording
 
-TEMPLATE_VERSION = 3  # goes up whenever the same bill would be rendered in other bytes
+TEMPLATE_VERSION = 4  # goes up whenever the same bill would be rendered in other bytes
 
 Pair = tuple[str, str]
 
@@ -85,7 +86,7 @@ class Slip:
 
 @dataclass(frozen=True)
 class Content:
-    """A bill in one language: strings only, in the order in which they are read."""
+    """A bill or a credit note in one language: strings only, in the order in which they are read."""
 
     locale: str
     lang: str
@@ -102,45 +103,40 @@ class Content:
     pairs: tuple[Pair, ...]
     card: Card
     facts: tuple[Pair, ...]
-    chart: Chart | None
     summary: Table
-    compare: Table | None
-    notes: tuple[str, ...]
     charges: Table
-    plan: tuple[str, tuple[str, ...]]
-    pay: Block
     help: Block
-    slip: Slip
+    notes: tuple[str, ...] = ()
+    # a bill's alone
+    chart: Chart | None = None
+    compare: Table | None = None
+    plan: tuple[str, tuple[str, ...]] | None = None
+    pay: Block | None = None
+    slip: Slip | None = None
+    # a credit note's alone: a heading and sentences
+    story: tuple[str, tuple[str, ...]] | None = None
 
 
 def content(d: BillDocument, locale: str) -> Content:
     """This will put a bill in the words of a language ("en", "es")."""
     say = wordings.words(locale, d.house)
-    title = say("title", number=d.bill_number)
     level = [] if d.budget_balance is None else [_budget(d, say, d.budget_balance)]
     notes = [say("estimated")] if d.estimated and not d.history else []  # else it stands under the chart
     than = _than_last_year(d, say)
-    return Content(
-        locale=locale,
-        lang={"en": "en-US", "es": "es-US"}[locale],
-        paper=d.paper,
-        title=title,
-        subject=say.span(d.starts_on, d.ends_on),
-        house=d.house.name,
-        contact=say("contact", email=d.email),
+    return around(
+        d,
+        say,
+        title=say("title", number=d.bill_number),
         heading=say("heading"),
         number=say("number", number=d.bill_number, issued=say.on(d.issued_on)),
-        pages=(say("page"), say("page.of")),
-        customer=plain(d.customer_name),
-        address=_address(d.mailing_address),
-        pairs=((say("account"), d.account_number), (say("service_at"), plain(d.service_address))),
+        pairs=_replaces(d.replaces, say) if d.replaces else (),
         card=_card(d, say),
         facts=_facts(d, say),
         chart=_chart(d, say),
         summary=_summary(d, say),
         compare=_compare(d, say),
         notes=(*level, *([than] if than else []), *notes),
-        charges=_charges(d, say),
+        charges=charges(d, say),
         plan=(say("plan"), _plan(d, say)),
         pay=_pay(d, say),
         help=_help(d, say),
@@ -148,9 +144,30 @@ def content(d: BillDocument, locale: str) -> Content:
     )
 
 
+def around(d: BillDocument, say: wordings.Words, *, pairs: tuple[Pair, ...], **own: Any) -> Content:
+    """This will put around what a document says of its `own` what stands on each: house, customer, address."""
+    return Content(
+        locale=say.locale,
+        lang={"en": "en-US", "es": "es-US"}[say.locale],
+        paper=d.paper,
+        subject=say.span(d.starts_on, d.ends_on),
+        house=d.house.name,
+        contact=say("contact", email=d.email),
+        pages=(say("page"), say("page.of")),
+        customer=plain(d.customer_name),
+        address=_address(d.mailing_address),
+        pairs=((say("account"), d.account_number), (say("service_at"), plain(d.service_address)), *pairs),
+        **own,
+    )
+
+
 def plain(text: str) -> str:
     """This will take from what people typed whatever is no character of a line."""
     return " ".join("".join(c if c.isprintable() or c == " " else " " for c in text).split())
+
+
+def _replaces(old: Replaced, say: wordings.Words) -> tuple[Pair, ...]:
+    return ((say("replaces"), say("replaces.text", bill=old.bill_number, note=old.note_number)),)
 
 
 def _card(d: BillDocument, say: wordings.Words) -> Card:
@@ -166,8 +183,8 @@ def _card(d: BillDocument, say: wordings.Words) -> Card:
 def _facts(d: BillDocument, say: wordings.Words) -> tuple[Pair, ...]:
     cells = [
         (say("period_label"), say.span(d.starts_on, d.ends_on)),
-        (say("used"), _kwh(say, d.kwh)),
-        (say("daily"), _kwh(say, d.kwh / d.days)),
+        (say("used"), kwh(say, d.kwh)),
+        (say("daily"), kwh(say, d.kwh / d.days)),
         (say("daily_cost"), say.money(_cents(d.total / d.days))),
     ]
     if d.peak_kw is not None:
@@ -216,7 +233,7 @@ def _compare(d: BillDocument, say: wordings.Words) -> Table | None:
             rows.append((name, "–", "–", "–", "–"))
             continue
         cost = say.money(_cents(month.total / month.days))
-        rows.append((name, str(month.days), _kwh(say, month.kwh), _kwh(say, month.daily), cost))
+        rows.append((name, str(month.days), kwh(say, month.kwh), kwh(say, month.daily), cost))
     head = tuple(say(f"compare.{each}") for each in ("when", "days", "used", "daily", "cost"))
     return Table(say("compare"), head, tuple(rows))
 
@@ -229,7 +246,8 @@ def _than_last_year(d: BillDocument, say: wordings.Words) -> str:
     return say(f"than_last_year.{'less' if change < 0 else 'more' if change > 0 else 'same'}", change=abs(change))
 
 
-def _charges(d: BillDocument, say: wordings.Words) -> Table:
+def charges(d: BillDocument, say: wordings.Words) -> Table:
+    """This will put the lines of a bill in words."""
     rows = []
     for line in d.lines:
         name = wordings.line_name(line, locale=say.locale, house=d.house, among=d.lines, step_limit=d.step_limit)
@@ -271,14 +289,24 @@ def _pay(d: BillDocument, say: wordings.Words) -> Block:
     return Block(say("pay"), tuple(items))
 
 
-def _help(d: BillDocument, say: wordings.Words) -> Block:
+def ask(d: BillDocument, say: wordings.Words) -> Pair:
+    """This will say where to ask."""
+    return say("help.ask"), say("help.ask.text", email=d.email)
+
+
+def regulator(d: BillDocument, say: wordings.Words) -> Pair:
+    """This will say whom to turn to where that does not help."""
     known = f"document.regulator.{d.regulator.code}" in say.known
     name = say(f"regulator.{d.regulator.code}" if known else "regulator.default")
     said = say("help.regulator.text", name=name, phone=d.regulator.phone, web=d.regulator.web)
+    return say("help.regulator"), said
+
+
+def _help(d: BillDocument, say: wordings.Words) -> Block:
     items = [
-        (say("help.ask"), say("help.ask.text", email=d.email)),
+        ask(d, say),
         (say("help.dispute"), say("help.dispute.text")),
-        (say("help.regulator"), said),
+        regulator(d, say),
         (say("help.outage"), say("help.outage.text")),
     ]
     if d.late_fee_percent:
@@ -328,7 +356,8 @@ def _address(text: str) -> tuple[str, ...]:
     return (street, rest) if rest else (street,)
 
 
-def _kwh(say: wordings.Words, value: Decimal) -> str:
+def kwh(say: wordings.Words, value: Decimal) -> str:
+    """This will write an amount of energy: to a tenth where it is little."""
     return say("kwh", value=say.number(value, 1 if abs(value) < 100 else 0))
 
 

@@ -1,6 +1,6 @@
 """What a printed bill is made from: plain figures, gathered by `billing.statement`."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from decimal import Decimal
 
@@ -42,6 +42,15 @@ class ShopSlip:
     gln: str
     reference: str
     amount: Decimal
+
+
+@dataclass(frozen=True)
+class Replaced:
+    """The cancelled bill that a bill stands in the place of, and the credit note that cancels it."""
+
+    bill_number: str
+    billed_on: date
+    note_number: str
 
 
 @dataclass(frozen=True)
@@ -92,6 +101,8 @@ class BillDocument:
     budget: Decimal = ZERO  # what a budget adds to this bill's amount due (below zero: holds back)
     budget_balance: Decimal | None = None  # after this bill; None without a budget
 
+    replaces: Replaced | None = None
+
     @property
     def arrears(self) -> Decimal:
         """What is owed without this bill (below zero: in credit)."""
@@ -105,6 +116,35 @@ class BillDocument:
         """This will find the bill of a number of months before, by the month in which it ended."""
         wanted = self.ends_on.year * 12 + self.ends_on.month - months
         return next((m for m in self.history if m.ends_on.year * 12 + m.ends_on.month == wanted), None)
+
+
+@dataclass(frozen=True)
+class CreditNoteDocument:
+    """All a credit note says: which bill it takes back, and why. `replaced_by`: the number of the bill made with it."""
+
+    bill: BillDocument
+    number: str
+    issued_on: date
+    cause: str
+    dispute: str | None = None
+    replaced_by: str | None = None
+
+    @property
+    def bill_id(self) -> int:
+        return self.bill.bill_id
+
+    @property
+    def customer_kind(self) -> str:
+        return self.bill.customer_kind
+
+    @property
+    def total(self) -> Decimal:
+        return -self.bill.total
+
+    @property
+    def lines(self) -> tuple[BillLine, ...]:
+        """Those of the bill, negated: as much less, at the same prices."""
+        return tuple(replace(line, quantity=-line.quantity, amount=-line.amount) for line in self.bill.lines)
 
 
 def last_day(ends_on: date) -> date:

@@ -1,4 +1,4 @@
-"""A bill on the screen: one HTML file that needs no other, from what `content` says. Pure."""
+"""A bill or a credit note on the screen: one HTML file that needs no other, from what `content` says. Pure."""
 
 import base64
 import functools
@@ -18,9 +18,8 @@ _HERE = pathlib.Path(__file__).parent / "templates"
 def bill_html(said: Content) -> bytes:
     """This will write a bill as an HTML page; the same bill gives the same bytes."""
     page = _templates().get_template("bill.html")
-    return page.render(
-        c=said, css=_css(), table=_table, qr=_qr(said.slip.url, said.slip.scan_alt), bars=barcode.svg
-    ).encode()
+    qr = _qr(said.slip.url, said.slip.scan_alt) if said.slip else None
+    return page.render(c=said, css=_css(), table=_table, qr=qr, bars=barcode.svg).encode()
 
 
 @functools.cache

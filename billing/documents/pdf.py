@@ -1,7 +1,8 @@
-"""A bill on paper: places what `content` says on letter or A4 pages, every stroke under its element. Pure.
+"""A bill or a credit note on paper: places what `content` says on letter or A4 pages, every stroke under its element.
+Pure.
 
-The slip stands at the foot of the first page, where an envelope's window wants it; what does not fit above it goes on
-over the page.
+The slip of a bill stands at the foot of the first page, where an envelope's window wants it; what does not fit above it
+goes on over the page.
 """
 
 from collections.abc import Callable, Sequence
@@ -48,7 +49,7 @@ class _Page(Sheet):
         self.pages, self.number = pages, 1
         self.half = (self.full - GAP) / 2
         self.y = self.high
-        self.floor = slip.height(said.slip)
+        self.floor = slip.height(said.slip) if said.slip else FOOT
 
     def draw(self) -> bytes:
         said = self.said
@@ -57,11 +58,12 @@ class _Page(Sheet):
         self._facts()
         self._usage()
         self._charges(said.charges)
-        self._pair_of(self._compare_at, self._plan_at, room=70)
-        room = max(self._block_room(said.pay), self._block_room(said.help))
-        self._pair_of(self._block_at(said.pay), self._block_at(said.help), room=room)
+        if said.plan:
+            self._pair_of(self._compare_at, self._plan_at, room=70)
+        blocks = [block for block in (said.pay, said.help) if block]
+        self._pair_of(*map(self._block_at, blocks), room=max(map(self._block_room, blocks)))
         if self.number == 1:
-            slip.draw(self, slip.height(self.said.slip))
+            self._slip()
         return self.w.finish()
 
     # --- from the top of the first page down
@@ -140,10 +142,14 @@ class _Page(Sheet):
         self.y -= 48
 
     def _usage(self) -> None:
-        """The chart on the left, what is owed on the right."""
-        top = self.y
-        chart = self._chart(self.said.chart, LEFT, top, self.full - 224) if self.said.chart else top
-        self.y = min(chart, self._summary(self.right - 200, top, 200)) - 15
+        """The chart, or what is to be told, on the left; what is owed on the right."""
+        top, left, said = self.y, self.y, self.said
+        wide = 236.0 if said.story else 200.0  # names of taxes are long
+        if said.chart:
+            left = self._chart(said.chart, LEFT, top, self.full - wide - GAP)
+        elif said.story:
+            left = self._told(said.story, LEFT, top, self.full - wide - GAP, size=9, lead=13, gap=4)
+        self.y = min(left, self._summary(self.right - wide, top, wide)) - 15
 
     def _chart(self, chart: Chart, x: float, top: float, wide: float) -> float:
         w, tall = self.w, 52.0
@@ -242,12 +248,10 @@ class _Page(Sheet):
 
     # --- pairs of blocks beside each other
 
-    def _pair_of(
-        self, left: Callable[[float, float], float], right: Callable[[float, float], float], *, room: float
-    ) -> None:
+    def _pair_of(self, *blocks: Callable[[float, float], float], room: float) -> None:
         self._ensure(room)
         top = self.y
-        self.y = min(left(LEFT, top), right(LEFT + self.half + GAP, top)) - 8
+        self.y = min(block(LEFT + n * (self.half + GAP), top) for n, block in enumerate(blocks)) - 8
 
     def _compare_at(self, x: float, top: float) -> float:
         table, w = self.said.compare, self.w
@@ -276,15 +280,28 @@ class _Page(Sheet):
         return y
 
     def _plan_at(self, x: float, top: float) -> float:
-        title, sentences = self.said.plan
+        return self._told(self.said.plan, x, top, self.half, size=8.2, lead=11) if self.said.plan else top
+
+    def _told(
+        self,
+        told: tuple[str, tuple[str, ...]],
+        x: float,
+        top: float,
+        wide: float,
+        *,
+        size: float,
+        lead: float,
+        gap: float = 0,
+    ) -> float:
+        """A heading, a sentence that matters, and more."""
+        title, sentences = told
         with self.w.tag("H2"):
             self.text(x, top, title, 10.5, "bold", INK)
         y = top - 15
         for n, sentence in enumerate(sentences):
+            face, ink = ("bold", INK) if n == 0 else ("text", SOFT)
             with self.w.tag("P"):
-                y = self.paragraph(
-                    x, y, self.half, sentence, 8.2, INK if n == 0 else SOFT, 11, "bold" if n == 0 else "text"
-                )
+                y = self.paragraph(x, y, wide, sentence, size, ink, lead, face) - gap
         return y
 
     def _block_at(self, block: Block) -> Callable[[float, float], float]:
@@ -314,7 +331,7 @@ class _Page(Sheet):
         if self.y - room >= self.floor:
             return False
         if self.number == 1:
-            slip.draw(self, slip.height(self.said.slip))
+            self._slip()
         self.number += 1
         self.floor = FOOT
         self.w.new_page()
@@ -324,6 +341,10 @@ class _Page(Sheet):
             self.w.rect(LEFT, self.high - 52, self.full, 1.6, SPARK)
         self.y = self.high - 78
         return True
+
+    def _slip(self) -> None:
+        if self.said.slip:
+            slip.draw(self, self.said.slip)
 
     def _count(self) -> str:
         page, of = self.said.pages

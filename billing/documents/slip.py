@@ -18,12 +18,12 @@ def height(slip: Slip) -> float:
     return _WITH_BARS if slip.shop else _PLAIN
 
 
-def draw(on: Sheet, top: float) -> None:
-    """This will draw the slip, `top` high: whom to pay left, how much in the middle, the code for phones right.
+def draw(on: Sheet, slip: Slip) -> None:
+    """This will draw the slip: whom to pay left, how much in the middle, the code for phones right.
 
     A shop's barcode stands at the left foot, and what is to be said of it beside it.
     """
-    w, slip = on.w, on.said.slip
+    w, top = on.w, height(slip)
     with w.artifact():
         w.line(0, top - 6, on.wide, top - 6, SOFT, 0.7, "3 3")
     with w.tag("H2"):

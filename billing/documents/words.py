@@ -126,7 +126,7 @@ def line_measure(line: BillLine, *, locale: str, house: wording.House) -> tuple[
     if line.unit == "%":
         return say.money(line.quantity.quantize(Decimal("0.01"))), f"{say.trimmed(line.unit_price, 4)} %"
     places = 3 if line.unit in ("month", "day") else 1
-    unit = say(f"unit.{line.unit}" if line.quantity == 1 else f"units.{line.unit}") if line.unit else ""
+    unit = say(f"unit.{line.unit}" if abs(line.quantity) == 1 else f"units.{line.unit}") if line.unit else ""
     quantity = say.trimmed(line.quantity, places) if places == 3 else say.number(line.quantity, places)
     return f"{quantity} {unit}".strip(), say.price(line.unit_price)
 

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 
@@ -26,6 +27,7 @@ _FILES = {
     "HTML": ("text/html", "inline", "html"),
     "UBL": ("application/xml", "attachment", "xml"),
 }
+_LISTED = 13
 _AMOUNT = re.compile(r"[0-9]{1,9}(\.[0-9]{1,2})?")
 
 
@@ -52,10 +54,10 @@ def add(pages: flask.Blueprint, hub: Hub) -> None:
     @signed_in(hub)
     def bill_list(session: Session, visitor: Visitor) -> flask.typing.ResponseReturnValue:
         now, account_id = hub.now(), visitor.account.id
-        listed = bills.list_bills(session, account_id=account_id, limit=13)
+        listed = bills.list_bills(session, account_id=account_id, limit=_LISTED)
         return flask.render_template(
             "portal/bills.html",
-            bills=listed,
+            papers=_papers(session, account_id, listed),
             balance=bills.get_balance(session, account_id=account_id, now=now),
             payments=bills.list_payments(session, account_id=account_id, limit=12),
             arrangement=bills.get_arrangement(session, account_id=account_id),
@@ -68,38 +70,55 @@ def add(pages: flask.Blueprint, hub: Hub) -> None:
     @signed_in(hub)
     def bill_page(session: Session, visitor: Visitor, bill_id: int) -> flask.typing.ResponseReturnValue:
         bill = _own_bill(session, visitor, bill_id)
+        stands = bill.status == "ISSUED"
         return flask.render_template(
             "portal/bill.html",
             bill=bill,
             last_on=bill.ends_on - timedelta(days=1),
             lines=bills.list_bill_lines(session, bill_id=bill.id),
-            why=bills.explain_bill(session, account_id=visitor.account.id, bill_id=bill.id),
+            note=bills.list_credit_notes(session, bill_ids=[bill.id]).get(bill.id),
+            replaces=bills.list_replaced(session, bill_ids=[bill.id]).get(bill.id),
+            why=bills.explain_bill(session, account_id=visitor.account.id, bill_id=bill.id) if stands else None,
         )
 
     @pages.get("/portal/bills/<int:bill_id>.pdf")
     @signed_in(hub)
     def bill_pdf(session: Session, visitor: Visitor, bill_id: int) -> flask.typing.ResponseReturnValue:
         bill = _own_bill(session, visitor, bill_id)
-        return _filed(hub, session, bill, "PDF")
+        return _filed(hub, session, bill.id, "PDF", f"bill-{bill.number}")
 
     @pages.get("/portal/bills/<int:bill_id>.html")
     @signed_in(hub)
     def bill_html(session: Session, visitor: Visitor, bill_id: int) -> flask.typing.ResponseReturnValue:
         bill = _own_bill(session, visitor, bill_id)
-        response = _filed(hub, session, bill, "HTML")
-        response.headers["Content-Security-Policy"] = documents.html_policy()
-        return response
+        return _filed(hub, session, bill.id, "HTML", f"bill-{bill.number}")
 
     @pages.get("/portal/bills/<int:bill_id>.xml")
     @signed_in(hub)
     def bill_xml(session: Session, visitor: Visitor, bill_id: int) -> flask.typing.ResponseReturnValue:
         """The electronic invoice; only businesses have one."""
-        return _filed(hub, session, _own_bill(session, visitor, bill_id), "UBL")
+        bill = _own_bill(session, visitor, bill_id)
+        return _filed(hub, session, bill.id, "UBL", f"bill-{bill.number}")
+
+    @pages.get("/portal/bills/<int:bill_id>/credit-note.<any(pdf, html, xml):ending>")
+    @signed_in(hub)
+    def credit_note(
+        session: Session, visitor: Visitor, bill_id: int, ending: str
+    ) -> flask.typing.ResponseReturnValue:  # fmt: skip
+        """What cancels a bill, in the forms bills have."""
+        bill = _own_bill(session, visitor, bill_id)
+        note = bills.list_credit_notes(session, bill_ids=[bill.id]).get(bill.id)
+        if note is None:
+            raise errors.NotFound("credit_note.unknown")
+        kind = next(kind for kind, (_, _, own) in _FILES.items() if own == ending)
+        return _filed(hub, session, bill.id, kind, f"credit-note-{note.number}", of="NOTE_")
 
     @pages.post("/portal/bills/<int:bill_id>/dispute")
     @signed_in(hub)
     def dispute(session: Session, visitor: Visitor, bill_id: int) -> flask.typing.ResponseReturnValue:
         bill = _own_bill(session, visitor, bill_id)
+        if bill.status != "ISSUED":
+            raise errors.NotFound("bill.none")  # what was taken back needs no dispute
         reason = flask.request.form.get("reason", "").strip()[:2000]
         if not reason:
             raise errors.Invalid("dispute.reason")
@@ -199,23 +218,45 @@ def _history(hub: Hub, listed: Sequence[bills.Bill]) -> list[charts.Bar]:
     ]
 
 
+@dataclass(frozen=True)
+class _Paper:
+    """A bill as it stands in the list: with the note that cancels it, and with that of the bill it replaces."""
+
+    bill: bills.Bill
+    note: bills.CreditNote | None
+    replaces: bills.CreditNote | None
+
+
+def _papers(session: Session, account_id: int, listed: Sequence[bills.Bill]) -> list[_Paper]:
+    """The bills listed and, of the same time, those that were cancelled; each replaced one beneath what replaces it."""
+    since = listed[-1].starts_on if len(listed) == _LISTED else None
+    cancelled = bills.list_cancelled_bills(session, account_id=account_id, since=since)
+    both = sorted([*listed, *cancelled], key=lambda bill: (bill.ends_on, bill.agreement_id, bill.id), reverse=True)
+    notes = bills.list_credit_notes(session, bill_ids=[bill.id for bill in cancelled])
+    replaced = bills.list_replaced(session, bill_ids=[bill.id for bill in both if bill.version > 1])
+    return [_Paper(bill, notes.get(bill.id), replaced.get(bill.id)) for bill in both]
+
+
 def _own_bill(session: Session, visitor: Visitor, bill_id: int) -> bills.Bill:
+    """A bill that went out to the visitor, whether it still stands or was cancelled since."""
     bill = bills.get_bill(session, bill_id=bill_id)
-    if bill.account_id != visitor.account.id or bill.status != "ISSUED":
+    if bill.account_id != visitor.account.id or bill.status not in ("ISSUED", "CANCELLED"):
         raise errors.NotFound("bill.none")
     return bill
 
 
-def _filed(hub: Hub, session: Session, bill: bills.Bill, kind: str) -> flask.Response:
+def _filed(hub: Hub, session: Session, bill_id: int, kind: str, name: str, of: str = "") -> flask.Response:
     """A document from the archive: the same bytes whenever it is asked for."""
     filed = archive.get_document(
-        session, bill_id=bill.id, kind=kind, locale=locale(hub), settings=hub.settings, now=hub.now()
+        session, bill_id=bill_id, kind=of + kind, locale=locale(hub), settings=hub.settings, now=hub.now()
     )
     mimetype, how, ending = _FILES[kind]
     headers = {
-        "Content-Disposition": f'{how}; filename="bill-{bill.number}.{ending}"',
+        "Content-Disposition": f'{how}; filename="{name}.{ending}"',
         "ETag": f'"{filed.sha256}"',
     }
+    if kind == "HTML":
+        headers["Content-Security-Policy"] = documents.html_policy()
     return flask.Response(filed.body, mimetype=mimetype, headers=headers)
 
 

@@ -32,7 +32,8 @@ def add(pages: flask.Blueprint, hub: Hub) -> None:
         rows.writerow([said(f"portal.statement.{name}") for name in ("day", "what", "amount", "balance")])
         rows.writerow([found.starts_on, said("portal.statement.opening"), "", found.opening])
         for line in found.lines:
-            rows.writerow([line.on, said(f"portal.journal.{line.kind.lower()}"), line.amount, line.balance])
+            what = f"{said(f'portal.journal.{line.kind.lower()}')} {line.number}".strip()
+            rows.writerow([line.on, what, line.amount, line.balance])
         name = f"statement-{found.starts_on}-{found.ends_on}.csv"
         headers = {"Content-Disposition": f'attachment; filename="{name}"'}
         return flask.Response("\ufeff" + sheet.getvalue(), mimetype="text/csv", headers=headers)

@@ -135,7 +135,10 @@ def add(pages: flask.Blueprint, hub: Hub) -> None:
             made = billing.accept_correction(
                 session, proposal_id=proposal_id, actor=actor, note=why, now=hub.now(), customer_at_fault=at_fault
             )
-            return f"Bill {made.bill.number} stands for {made.cancelled.number}; difference {made.difference}."
+            return (
+                f"Bill {made.bill.number} stands for {made.cancelled.number} (credit note {made.credit_note.number}); "
+                f"difference {made.difference}."
+            )
 
         return decided(act, "/ops/corrections")
 

@@ -81,6 +81,11 @@ class Walk:
         return queries.late_fee_status(self.session, account_id=self.account_id, now=self.now).charged
 
 
+def named(name: str) -> dict[str, dict[str, str]]:
+    """What a tariff document says of its plan to customers."""
+    return {"names": {"en": name, "es": name}, "about": {"en": "A plan.", "es": "Un plan."}}
+
+
 @pytest.fixture
 def walk(hub: FakeHub, session: Session) -> Callable[..., Walk]:
     """Makes a house that moved in on a day, on a plan, billed on a day of the month."""

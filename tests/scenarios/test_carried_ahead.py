@@ -18,7 +18,7 @@ from billing import operations as billing
 from core import periods
 from core.accounts import operations as accounts
 from metering import operations as metering
-from tests.scenarios.conftest import OPENED, ZONE, Walk
+from tests.scenarios.conftest import OPENED, ZONE, Walk, named
 
 ALL_DAY = [[0] * 24] * 12
 BANK = {"metering": "NET_METERING", "year_end_sell": "0.04"}
@@ -26,7 +26,7 @@ CREDIT = {"metering": "NET_BILLING_CREDIT"}
 
 
 def plan(code: str, rate: float = 0.10, export: dict[str, Any] | None = None, **more: Any) -> dict[str, Any]:
-    ours = {"proration": "CALENDAR_MONTH", "prorates": ["fixed", "minimum", "tiers", "demand"]}
+    ours = {"proration": "CALENDAR_MONTH", "prorates": ["fixed", "minimum", "tiers", "demand"], **named(code)}
     return {
         "label": code, "name": code, "sector": "Residential", "fixedchargefirstmeter": 10.0,
         "fixedchargeunits": "$/month", "energyratestructure": [[{"rate": rate, "sell": 0.05, "unit": "kWh"}]],

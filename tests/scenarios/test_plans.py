@@ -10,11 +10,7 @@ from billing import models, plan_jobs, queries, statement
 from billing import operations as billing
 from core import errors
 from core.conversations import models as talks
-from tests.scenarios.conftest import Walk
-
-
-def named(name: str) -> dict[str, dict[str, str]]:
-    return {"names": {"en": name, "es": name}, "about": {"en": "A plan.", "es": "Un plan."}}
+from tests.scenarios.conftest import Walk, named
 
 
 def on_a_term(walk) -> Walk:

@@ -1346,7 +1346,7 @@ def upgrade() -> None:
     sa.Column('body', sa.LargeBinary(), nullable=False),
     sa.Column('template_version', sa.BigInteger(), nullable=False),
     sa.Column('rendered_at', sa.DateTime(timezone=True), nullable=False),
-    sa.CheckConstraint("kind IN ('PDF', 'HTML', 'UBL')", name=op.f('ck_bill_document_kind')),
+    sa.CheckConstraint("kind IN ('PDF', 'HTML', 'UBL', 'NOTE_PDF', 'NOTE_HTML', 'NOTE_UBL')", name=op.f('ck_bill_document_kind')),
     sa.CheckConstraint("sha256 = encode(sha256(body), 'hex') AND size = octet_length(body)", name=op.f('ck_bill_document_hash')),
     sa.ForeignKeyConstraint(['bill_id'], ['bill.id'], name=op.f('fk_bill_document_bill_id')),
     sa.PrimaryKeyConstraint('id', name=op.f('pk_bill_document')),
@@ -1867,6 +1867,22 @@ def upgrade() -> None:
     op.create_index(op.f('ix_bill_letter_account_id'), 'bill_letter', ['account_id'], unique=False)
     op.create_index(op.f('ix_bill_letter_batch_id'), 'bill_letter', ['batch_id'], unique=False)
     op.create_index('ix_bill_letter_owed', 'bill_letter', ['owed_at'], unique=False, postgresql_where=sa.text("status = 'OWED'"))
+    op.create_table('credit_note',
+    sa.Column('id', sa.BigInteger(), sa.Identity(always=False), nullable=False),
+    sa.Column('number', sa.Text(), nullable=False),
+    sa.Column('bill_id', sa.BigInteger(), nullable=False),
+    sa.Column('issued_on', sa.Date(), nullable=False),
+    sa.Column('cause', sa.Text(), nullable=False),
+    sa.Column('dispute_id', sa.BigInteger(), nullable=True),
+    sa.Column('issued_at', sa.DateTime(timezone=True), nullable=False),
+    sa.CheckConstraint("(cause = 'DISPUTE') = (dispute_id IS NOT NULL)", name=op.f('ck_credit_note_dispute')),
+    sa.CheckConstraint("CAST(split_part(number, '-', 2) AS bigint) = id", name=op.f('ck_credit_note_number')),
+    sa.CheckConstraint("cause IN ('ESTIMATE', 'DATA', 'DISPUTE', 'REBILL', 'BEFORE', 'WITHDRAWN')", name=op.f('ck_credit_note_cause')),
+    sa.ForeignKeyConstraint(['bill_id'], ['bill.id'], name=op.f('fk_credit_note_bill_id')),
+    sa.ForeignKeyConstraint(['dispute_id'], ['dispute.id'], name=op.f('fk_credit_note_dispute_id')),
+    sa.PrimaryKeyConstraint('id', name=op.f('pk_credit_note')),
+    sa.UniqueConstraint('bill_id', name=op.f('uq_credit_note_bill_id'))
+    )
     op.create_table('job',
     sa.Column('name', sa.Text(), nullable=False),
     sa.Column('began_at', sa.DateTime(timezone=True), nullable=False),
@@ -1874,7 +1890,8 @@ def upgrade() -> None:
     sa.Column('error', sa.Text(), nullable=True),
     sa.PrimaryKeyConstraint('name', name=op.f('pk_job'))
     )
-    for statements in (*metering_ddl.AFTER_CREATE.values(), *ddl.AFTER_CREATE.values(), ddl.INDEX_PRICE):
+    for statements in (*metering_ddl.AFTER_CREATE.values(), *ddl.AFTER_CREATE.values(), ddl.INDEX_PRICE,
+                       ddl.CREDIT_NOTE):
         op.execute(statements)
 
 

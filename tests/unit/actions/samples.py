@@ -193,9 +193,12 @@ SAMPLES: dict[str, list[dict[str, Any]]] = {
     ],
     "notice.arrangement_kept": [{"amount": "132.18"}],
     "notice.bill_corrected": [
-        {"number": "2611-12", "before": "115.27", "after": "185.43", "difference": "70.16", "fees_waived": "0.00"},
-        {"number": "2611-12", "before": "122.65", "after": "104.19", "difference": "-18.46", "fees_waived": "1.84"},
+        {"number": "2611-12", "before": "115.27", "after": "185.43", "difference": "70.16", "fees_waived": "0.00",
+         "credit_note": "CN2611-0000003"},
+        {"number": "2611-12", "before": "122.65", "after": "104.19", "difference": "-18.46", "fees_waived": "1.84",
+         "credit_note": "CN2611-0000003"},
     ],
+    "notice.bill_cancelled": [{"number": "2611-12", "total": "122.65", "credit_note": "CN2611-0000003"}],
     "notice.dispute_closed": [
         {"number": "D-000012", "bill_number": "2611-12", "total": "122.65", "regulator_phone": phone}
         for phone in ("+18006927380", "")

@@ -1,4 +1,4 @@
-"""The printed bill: readable, in two languages, the same bytes every time."""
+"""The printed bill and the credit note that takes one back: readable, in two languages, the same bytes every time."""
 
 import io
 from dataclasses import replace
@@ -9,7 +9,7 @@ from xml.etree import ElementTree
 import pypdf
 import pytest
 
-from billing import documents, einvoice
+from billing import credit_note_models, documents, einvoice
 from billing.documents import words
 from billing.views import BillLine
 from core import wording
@@ -143,8 +143,17 @@ def structure(reader):
 
 @pytest.mark.parametrize("many", [1, 6])
 def test_a_pdf_is_tagged_through_and_through(document, many):
+    assert_tagged(documents.bill_pdf(replace(document, lines=document.lines * many), "es"), tables=3)
+
+
+@pytest.mark.parametrize("many", [1, 9])
+def test_a_credit_note_is_tagged_as_bills_are(document, many):
+    assert_tagged(documents.note_pdf(note_of(replace(document, lines=document.lines * many)), "es"), tables=2)
+
+
+def assert_tagged(pdf, *, tables):
     """What PDF/UA-1 asks that can be read off the file."""
-    reader, _ = read(documents.bill_pdf(replace(document, lines=document.lines * many), "es"))
+    reader, _ = read(pdf)
     catalog = reader.trailer["/Root"]
     assert catalog["/Lang"] == "es-US"
     assert catalog["/MarkInfo"]["/Marked"] == True  # noqa: E712 - an object of the reader
@@ -152,7 +161,7 @@ def test_a_pdf_is_tagged_through_and_through(document, many):
     assert b"<pdfuaid:part>1</pdfuaid:part>" in catalog["/Metadata"].get_data()
     found, owned, root = structure(reader)
     tags = [path[-1] for path, _ in found]
-    assert tags[0] == "/Document" and tags.count("/H1") == 1 and "/H2" in tags and tags.count("/Table") == 3
+    assert tags[0] == "/Document" and tags.count("/H1") == 1 and "/H2" in tags and tags.count("/Table") == tables
     for path, element in found:
         if path[-1] == "/Figure":
             assert element["/Alt"] and len(element["/A"]["/BBox"]) == 4
@@ -288,3 +297,86 @@ def test_pages_are_counted_as_readers_count_them(document, many):
     assert documents.page_count(pdf) == len(read(pdf)[0].pages)
     with pytest.raises(ValueError):
         documents.page_count(b"%PDF-1.7")
+
+
+def note_of(document, cause="DISPUTE", replaced_by="2611-0000055"):
+    dispute = "D-000012" if cause == "DISPUTE" else None
+    return documents.CreditNoteDocument(
+        document, "CN2611-0000007", date(2026, 11, 23), cause, dispute=dispute, replaced_by=replaced_by
+    )
+
+
+@pytest.mark.parametrize(
+    ("locale", "said"),
+    [
+        ("en", ["Credit note CN2611-0000007", "Nov 23, 2026", "Cancels bill 2611-0000042", "Nov 3, 2026",
+                "Oct 1 – Oct 31", "You disputed the bill (D-000012), and you were right.",
+                "Bill 2611-0000055 replaces it.", "Charges before taxes", "-$117.26",
+                "State gross receipts tax", "-$6.92", "City utility tax", "-$2.35",
+                "Energy, winter peak", "-120.2 kWh", "$0.186", "-$22.36", "-1 month", "Credited to your account"]),
+        ("es", ["Nota de crédito CN2611-0000007", "23 nov de 2026", "Anula la factura 2611-0000042",
+                "Usted reclamó la factura (D-000012) y tenía razón.", "La factura 2611-0000055 la sustituye.",
+                "Cargos antes de impuestos", "-$117.26", "Energía, hora pico de invierno", "-$22.36", "-1 mes"]),
+    ],
+)  # fmt: skip
+def test_a_credit_note_says_what_it_takes_back_and_why(document, locale, said):
+    note = note_of(replace(document, total=sum(line.amount for line in document.lines)))
+    pdf, html = documents.note_pdf(note, locale), documents.note_html(note, locale).decode()
+    reader, text = read(pdf)
+    assert len(reader.pages) == 1 and reader.metadata.title.endswith("CN2611-0000007")
+    assert reader.trailer["/Root"]["/Lang"] == {"en": "en-US", "es": "es-US"}[locale]
+    for each in [*said, wording.filtered("money", note.total, locale=locale, house=document.house)]:
+        assert each in text
+        assert each in html
+    assert "<footer" not in html and "None" not in text  # nothing is to be paid, so there is no slip
+    assert documents.note_pdf(note, locale) == pdf and documents.note_html(note, locale).decode() == html
+
+
+@pytest.mark.parametrize("locale", ["en", "es"])
+def test_every_cause_has_words_of_its_own(document, locale):
+    said = {documents.cause(note_of(document, cause), locale) for cause in credit_note_models.CAUSES}
+    assert len(said) == len(credit_note_models.CAUSES)
+    assert not any("document." in each for each in said)
+
+
+def test_a_note_takes_back_line_by_line_and_tax_by_tax(document):
+    note = note_of(document)
+    assert note.total == -document.total
+    for was, back in zip(document.lines, note.lines, strict=True):
+        assert was.amount + back.amount == 0 and was.quantity + back.quantity == 0
+        assert (was.code, was.unit_price, was.args) == (back.code, back.unit_price, back.args)
+
+
+def test_steps_are_called_on_the_note_what_they_are_called_on_the_bill(document):
+    lines = tuple(
+        line("energy", "energy.tier", kwh, "kWh", "0.1", "1.00", period="", tier=str(n))
+        for n, kwh in enumerate(["600", "212.4"], start=1)
+    )
+    _, text = read(documents.note_pdf(note_of(replace(document, lines=lines)), "en"))
+    assert "Energy, first 600 kWh -600.0 kWh" in text and "Energy, over 600 kWh -212.4 kWh" in text
+
+
+def test_a_withdrawn_bill_names_no_other_and_a_credit_is_taken_back(document):
+    _, text = read(documents.note_pdf(note_of(document, "WITHDRAWN", None), "en"))
+    assert "we have withdrawn it" in text and "No bill replaces it now" in text
+    _, text = read(documents.note_pdf(note_of(replace(document, total=D("-20.00"))), "en"))
+    assert "Taken back from your credit $20.00" in text and "need not be paid" not in text
+
+
+@pytest.mark.parametrize(("locale", "said"), [("en", "Replaces bill"), ("es", "Sustituye a")])
+def test_a_new_bill_says_in_a_line_which_it_replaces(document, locale, said):
+    fresh = replace(document, replaces=documents.Replaced("2611-0000041", date(2026, 11, 2), "CN2611-0000007"))
+    number = {"en": "2611-0000041 (note CN2611-0000007)", "es": "2611-0000041 (nota CN2611-0000007)"}[locale]
+    assert f"{said} {number}" in read(documents.bill_pdf(fresh, locale))[1]
+    assert number in documents.bill_html(fresh, locale).decode()
+    assert said not in documents.bill_html(document, locale).decode()
+
+
+@pytest.mark.parametrize("typed", TYPED)
+def test_nothing_a_customer_typed_breaks_a_credit_note(document, typed):
+    evil = note_of(replace(document, customer_name=typed, mailing_address=typed, service_address=typed))
+    for locale in ("en", "es"):
+        assert "CN2611-0000007" in read(documents.note_pdf(evil, locale))[1]
+        html = documents.note_html(evil, locale).decode()
+        assert "<script" not in html and "\x00" not in html
+        assert ElementTree.fromstring(einvoice.credit_note_xml(evil, locale)).tag.endswith("CreditNote")

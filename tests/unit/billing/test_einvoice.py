@@ -1,4 +1,4 @@
-"""The e-invoice against structural rules of EN 16931 and Peppol BIS Billing 3.0, each named by its number."""
+"""The e-invoice and its credit note against structural rules of EN 16931 and Peppol BIS Billing 3.0, each by number."""
 
 from dataclasses import replace
 from datetime import date
@@ -16,8 +16,14 @@ NS = {"cac": einvoice.CAC, "cbc": einvoice.CBC}
 # the order in which UBL 2.1's schema wants the children of an Invoice that we use
 ORDER = [
     "CustomizationID", "ProfileID", "ID", "IssueDate", "DueDate", "InvoiceTypeCode", "DocumentCurrencyCode",
-    "AccountingCost", "BuyerReference", "InvoicePeriod", "AccountingSupplierParty", "AccountingCustomerParty",
-    "PaymentMeans", "AllowanceCharge", "TaxTotal", "LegalMonetaryTotal", "InvoiceLine",
+    "AccountingCost", "BuyerReference", "InvoicePeriod", "BillingReference", "AccountingSupplierParty",
+    "AccountingCustomerParty", "PaymentMeans", "AllowanceCharge", "TaxTotal", "LegalMonetaryTotal", "InvoiceLine",
+]  # fmt: skip
+# and of a CreditNote
+NOTE_ORDER = [
+    "CustomizationID", "ProfileID", "ID", "IssueDate", "CreditNoteTypeCode", "Note", "DocumentCurrencyCode",
+    "AccountingCost", "BuyerReference", "InvoicePeriod", "BillingReference", "AccountingSupplierParty",
+    "AccountingCustomerParty", "AllowanceCharge", "TaxTotal", "LegalMonetaryTotal", "CreditNoteLine",
 ]  # fmt: skip
 
 
@@ -159,3 +165,59 @@ def test_without_a_bank_account_no_transfer_is_promised(bill):
     root = read(replace(bill, bank_details="", customer_email=""))
     assert text(root, "cac:PaymentMeans/cbc:PaymentMeansCode") == "1"
     assert root.find("cac:PaymentMeans/cac:PayeeFinancialAccount", NS) is None
+
+
+def test_an_invoice_that_replaces_another_names_it(bill):
+    replaced = documents.Replaced("2611-0000041", date(2026, 11, 2), "CN2611-0000007")
+    root = read(replace(bill, replaces=replaced))
+    assert text(root, "cac:BillingReference/cac:InvoiceDocumentReference/cbc:ID") == "2611-0000041"  # BR-55
+    names = [child.tag.partition("}")[2] for child in root]
+    assert names == sorted(names, key=ORDER.index)
+    assert read(bill).find("cac:BillingReference", NS) is None
+
+
+def read_note(bill, locale="en"):
+    note = documents.CreditNoteDocument(
+        bill, "CN2611-0000007", date(2026, 11, 23), "DATA", replaced_by="2611-0000055"
+    )  # fmt: skip
+    return ElementTree.fromstring(einvoice.credit_note_xml(note, locale))
+
+
+@pytest.mark.parametrize("locale", ["en", "es"])
+def test_a_credit_note_is_a_381_that_names_its_invoice(bill, locale):
+    root = read_note(bill, locale)
+    assert root.tag == f"{{{einvoice.CREDIT_NOTE}}}CreditNote"
+    assert (
+        text(root, "cbc:CustomizationID") == einvoice.CUSTOMIZATION and text(root, "cbc:ProfileID") == einvoice.PROFILE
+    )
+    assert (text(root, "cbc:ID"), text(root, "cbc:CreditNoteTypeCode")) == ("CN2611-0000007", "381")  # BR-02, BR-04
+    assert text(root, "cbc:IssueDate") == "2026-11-23" and root.find("cbc:DueDate", NS) is None
+    reference = root.find("cac:BillingReference/cac:InvoiceDocumentReference", NS)
+    assert (text(reference, "cbc:ID"), text(reference, "cbc:IssueDate")) == ("2611-0000042", "2026-11-03")  # BR-55
+    assert {"en": "corrected", "es": "corregido"}[locale] in text(root, "cbc:Note")
+    assert root.find("cac:PaymentMeans", NS) is None  # nothing is to be paid
+    names = [child.tag.partition("}")[2] for child in root]
+    assert names == sorted(names, key=NOTE_ORDER.index)
+    for node in root.iter():
+        assert len(node) or (node.text or "").strip()  # R008
+
+
+def test_a_credit_note_takes_back_what_its_invoice_says_to_the_cent(bill):
+    """Its type takes back: the amounts of both are the same, line by line and charge by charge."""
+    invoice, note = read(bill), read_note(bill)
+    for path in ("cac:LegalMonetaryTotal", "cac:TaxTotal", "cac:AllowanceCharge", "cac:AccountingCustomerParty"):
+        assert [ElementTree.tostring(x) for x in invoice.findall(path, NS)] == [
+            ElementTree.tostring(x) for x in note.findall(path, NS)
+        ]
+    lines, back = invoice.findall("cac:InvoiceLine", NS), note.findall("cac:CreditNoteLine", NS)
+    assert len(lines) == len(back) == 7
+    for was, now in zip(lines, back, strict=True):
+        assert amount(was, "cbc:LineExtensionAmount") == amount(now, "cbc:LineExtensionAmount")
+        assert text(was, "cbc:InvoicedQuantity") == text(now, "cbc:CreditedQuantity")
+        assert now.find("cbc:CreditedQuantity", NS).get("unitCode")  # BR-23
+        assert amount(now, "cac:Price/cbc:PriceAmount") >= 0  # BR-27
+    total = note.find("cac:LegalMonetaryTotal", NS)
+    assert amount(total, "cbc:LineExtensionAmount") == sum(
+        amount(x, "cbc:LineExtensionAmount") for x in back
+    )  # BR-CO-10
+    assert amount(total, "cbc:PayableAmount") == bill.total

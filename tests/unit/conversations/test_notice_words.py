@@ -27,6 +27,7 @@ LONG = {
     "mandate": "A1B2C3D4E5F6A7B8",
     "creditor": "DE98ZZZ09999999999",
     "last4": "3000",
+    "credit_note": "CN2612-0001234",
     "due_on": "2026-12-28",
     "day": "2026-12-28",
     "excess_kwh": "112.4",
