@@ -59,6 +59,7 @@ class ViewBill(frame.HubAction):
             choices=menu.wishes("explain_bill", "pay_bill" if bill.open_amount > 0 else "view_usage", "bill_dispute"),
             **bill_data(bill),
             open=bill.open_amount,
+            replaces=_replaced_by(ask, bill),
             link=f"{ask.link_base}/portal/bills/{bill.id}.pdf",
             earlier=[{"on": b.issued_on, "total": b.total} for b in bills[1:]],
         )
@@ -248,6 +249,12 @@ def text_instead(ask: frame.Ask, customer_id: int, kind: str, data: dict[str, An
         now=ask.now,
         house=frame.house(ask.hub),
     )
+
+
+def _replaced_by(ask: frame.Ask, bill: views.Bill) -> str | None:
+    """The number of the cancelled bill that this one stands in the place of; a first version replaces none."""
+    note = billing.list_replaced(ask.session, bill_ids=[bill.id]).get(bill.id) if bill.version > 1 else None
+    return note.bill_number if note else None
 
 
 def bill_data(bill: views.Bill) -> dict[str, Any]:

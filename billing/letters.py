@@ -1,6 +1,7 @@
 """Bills on paper: owed when they are issued, handed to a printer in one batch a day, from the archive.
 
-A batch is a zip: the PDF of every bill as it was issued, and a manifest that names its address, pages and hash.
+A batch is a zip: the PDF of every bill as it was issued, and a manifest that names its address, pages and hash. With a
+bill that replaces a cancelled one goes the credit note, on a line of its own under the same bill's number.
 """
 
 import csv
@@ -16,7 +17,7 @@ from sqlalchemy import func, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
-from billing import archive, documents, models
+from billing import archive, credit_notes, documents, models
 from billing.letter_models import LetterBatchRow, LetterRow
 from core import audit, errors, http, log, outbox, periods
 from core.accounts import queries as accounts
@@ -174,7 +175,7 @@ def _write(hub: Hub, batch_id: int, out: IO[bytes]) -> None:
         while True:
             with hub.transaction() as session:
                 part = _next(session, batch_id, after)
-                pages = [_letter(session, row, hub.settings, hub.now()) for row in part]
+                pages = [page for row in part for page in _letter(session, row, hub.settings, hub.now())]
             for line, body in pages:
                 packed.writestr(zipfile.ZipInfo(line["file"], _THEN), body)
                 manifest.writerow(line)
@@ -191,8 +192,8 @@ def _next(session: Session, batch_id: int, after: int) -> Sequence[LetterRow]:
     ).all()
 
 
-def _letter(session: Session, row: LetterRow, settings: Settings, now: datetime) -> tuple[dict[str, str], bytes]:
-    """A line of the manifest and the bytes it names. A document once chosen stays: a batch made anew is the same."""
+def _letter(session: Session, row: LetterRow, settings: Settings, now: datetime) -> list[tuple[dict[str, str], bytes]]:
+    """Lines of the manifest and the bytes they name. A document once chosen stays: a batch made anew is the same."""
     account = accounts.get_account(session, account_id=row.account_id)
     customer = accounts.get_customer(session, customer_id=account.customer_id)
     filed = models.BillDocumentRow
@@ -204,10 +205,18 @@ def _letter(session: Session, row: LetterRow, settings: Settings, now: datetime)
             select(filed.id).where(filed.bill_id == row.bill_id, filed.kind == "PDF", filed.locale == customer.locale)
         )
     document = session.get_one(filed, row.document_id)
-    number = session.scalars(select(models.BillRow.number).where(models.BillRow.id == row.bill_id)).one()
+    bill = session.get_one(models.BillRow, row.bill_id)
+    enclosed = [(bill.number, document.body, document.sha256)]
+    note = credit_notes.list_replaced(session, bill_ids=[bill.id]).get(bill.id) if bill.version > 1 else None
+    if note:
+        paper = archive.get_document(
+            session, bill_id=note.bill_id, kind="NOTE_PDF", locale=document.locale, settings=settings, now=now
+        )
+        enclosed.append((note.number, paper.body, paper.sha256))
     address = [*account.mailing_address.split(", ", 2), "", ""]
-    line = dict(zip(MANIFEST, (
-        f"{number}.pdf", number, customer.full_name, *address[:3], str(documents.page_count(document.body)),
-        document.sha256,
-    ), strict=True))  # fmt: skip
-    return line, document.body
+    return [
+        (dict(zip(MANIFEST, (
+            f"{name}.pdf", bill.number, customer.full_name, *address[:3], str(documents.page_count(body)), sha256,
+        ), strict=True)), body)
+        for name, body, sha256 in enclosed
+    ]  # fmt: skip

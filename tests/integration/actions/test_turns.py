@@ -301,3 +301,20 @@ def test_a_reading_is_taken_or_asked_again(talk: Open, text: str) -> None:
 
 def _choice(value: str) -> dict[str, str]:
     return {"entity": "choice", "value": value}
+
+
+@pytest.mark.parametrize("locale", ["en", "es"])
+def test_the_bill_that_is_told_stands_and_says_which_it_replaces(talk: Open, locale: str) -> None:
+    maya = talk("SMS")
+    maya.verify()
+    before = maya.act("action_view_bill", "show me my bill", "view_bill").data("billing.bill")
+    assert before["replaces"] is None
+    with maya.hub.transaction() as session:
+        old = billing.list_bills(session, account_id=maya.house.account_id)[0]
+        fresh = charging.rebill(session, bill_id=old.id, actor="staff:ana", reason="x", now=maya.hub.now()).bill
+    said = maya.act("action_view_bill", "show me my bill", "view_bill").data("billing.bill")
+    assert (said["number"], said["replaces"]) == (fresh.number, old.number)
+    assert len(said["earlier"]) == len(before["earlier"])  # what was cancelled is not among the bills before
+    text = wording.render("billing.bill", said, locale=locale, medium="text", house=house(maya.hub.settings))
+    assert old.number in text.text and fresh.number in text.text
+    assert Decimal(said["open"]) == fresh.total

@@ -127,6 +127,26 @@ class Breaking(LetterFolder):
         super().deliver(name=name, write=half)
 
 
+def test_with_a_bill_that_replaces_one_goes_the_credit_note(posting, session, owed, tmp_path):
+    posting.clock.at = NOW + timedelta(hours=1)
+    old = bill_of(session, owed[0])
+    done = billing.rebill(session, bill_id=old.id, actor="staff:ana", reason="misread", now=posting.now())
+    session.commit()
+    for fact in facts(session):
+        letters.owe_letters(posting, fact)
+    posting.clock.at = TOMORROW
+    assert letters.send_batches(posting) == 2  # the cancelled bill's own letter is dropped
+    with zipfile.ZipFile(tmp_path / "printer" / "letters-2026-11-04.zip") as packed:
+        lines = list(csv.DictReader(io.StringIO(packed.read("manifest.csv").decode())))
+        own = [line for line in lines if line["bill_number"] == done.bill.number]
+        assert len(lines) == 3
+        assert [line["file"] for line in own] == [f"{done.bill.number}.pdf", f"{done.credit_note.number}.pdf"]
+        body = packed.read(own[1]["file"])
+        assert own[1]["sha256"] == hashlib.sha256(body).hexdigest() and int(own[1]["pages"]) == 1
+        assert old.number in pypdf.PdfReader(io.BytesIO(body)).pages[0].extract_text()
+        assert [own[0][f"address_{n}"] for n in (1, 2, 3)] == [own[1][f"address_{n}"] for n in (1, 2, 3)]
+
+
 def test_a_cancelled_bill_is_not_sent_and_without_a_printer_nothing_is_owed(posting, session, owed, hub, tmp_path):
     billing.cancel_bill(session, bill_id=bill_of(session, owed[0]).id, actor="staff:ana", reason="wrong", now=NOW)
     session.commit()

@@ -92,8 +92,9 @@ SAMPLES: dict[str, list[dict[str, Any]]] = {
         {"credit": "0.00", "last_bill": None, "pending": "0.00"},
     ],
     "billing.bill": [
-        {**BILL, "open": "132.18", "link": LINK, "earlier": [{"on": "2026-10-10", "total": "105.08"}]},
-        {**BILL, "open": "0.00", "link": LINK, "earlier": [], "estimated": False},
+        {**BILL, "open": "132.18", "link": LINK, "replaces": "2611-0000041",
+         "earlier": [{"on": "2026-10-10", "total": "105.08"}]},
+        {**BILL, "open": "0.00", "link": LINK, "replaces": None, "earlier": [], "estimated": False},
     ],
     "billing.explanation": [{**WHY, "hours": HOURS}, WHY, FIRST, {**WHY, "difference": "-27.10"}],
     "billing.high_bill": [
