@@ -106,6 +106,8 @@ def test_a_bill_put_right_leaves_the_level_and_changes_the_balance(walk):
     w.read(date(2028, 1, 1), date(2028, 2, 1), 2000)
     bill = w.bill(date(2028, 2, 3))
     w.pay("127.00")
+    printed = queries.bill_document(w.session, bill_id=bill.id)
+    w.to(date(2028, 2, 3), hour=14)
     w.read(date(2028, 1, 1), date(2028, 2, 1), 1000)
     billing.rebill(w.session, bill_id=bill.id, actor="staff:ana", reason="a wrong read", now=w.now)
     w.session.commit()
@@ -114,6 +116,10 @@ def test_a_bill_put_right_leaves_the_level_and_changes_the_balance(walk):
     # 744 kWh: 11.00 + 87.79 + 19.94 + 2.38 = 121.11; taxes 7.15 + 2.42 = 130.68; due is the level all the same
     assert (anew.version, anew.total, anew.open_amount) == (2, D("130.68"), D("0.00"))
     assert w.balance().amount == D("0.00") and stands(w).balance == D("3.68")  # 130.68 - 127.00
+    # drawn again, the cancelled bill knows what the budget did to it, and nothing of its end
+    again = queries.bill_document(w.session, bill_id=bill.id)
+    assert again == printed and again.budget_balance == bill.total - D("127.00")
+    assert queries.bill_document(w.session, bill_id=anew.id).budget_balance == D("3.68")
 
 
 def test_moving_out_ends_it_with_the_last_bill(walk):
