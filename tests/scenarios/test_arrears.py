@@ -432,6 +432,7 @@ def test_a_dispute_is_not_upheld_while_nothing_of_the_bill_is_put_right(walk):
 def test_an_estimate_that_was_right_is_not_corrected_by_nothing_more(walk):
     w = owing(walk)
     told = {"number": "1", "before": "122.65", "after": "122.65", "difference": "0.00", "fees_waived": "0.00"}
+    told["credit_note"] = "CN2705-0000001"
     for locale, said, wrong in (("en", "the same amount", "more"), ("es", "la misma cantidad", "más")):
         text = wording.render(
             "notice.bill_corrected", told, locale=locale, medium="email", house=house(w.hub.settings)

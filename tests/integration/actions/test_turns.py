@@ -16,6 +16,7 @@ from core.conversations import queries as conversations
 from core.conversations.house import house
 from ops_admin.seed import market
 from tests.integration.actions.conftest import EXECUTOR, PHONE, Talk
+from tests.integration.misread import put_right
 
 Open = Callable[..., Talk]
 INTENTS = (
@@ -311,6 +312,7 @@ def test_the_bill_that_is_told_stands_and_says_which_it_replaces(talk: Open, loc
     assert before["replaces"] is None
     with maya.hub.transaction() as session:
         old = billing.list_bills(session, account_id=maya.house.account_id)[0]
+        put_right(session, old, maya.hub.now())
         fresh = charging.rebill(session, bill_id=old.id, actor="staff:ana", reason="x", now=maya.hub.now()).bill
     said = maya.act("action_view_bill", "show me my bill", "view_bill").data("billing.bill")
     assert (said["number"], said["replaces"]) == (fresh.number, old.number)

@@ -22,6 +22,7 @@ from core.fieldwork import queries as fieldwork
 from ops_admin.console import entry
 from ops_admin.console import web as console
 from tests.integration.billing.test_archive import facts
+from tests.integration.misread import put_right
 
 NOW = datetime(2026, 11, 3, 15, 0, tzinfo=UTC)
 TOMORROW = NOW + timedelta(days=1)
@@ -130,6 +131,7 @@ class Breaking(LetterFolder):
 def test_with_a_bill_that_replaces_one_goes_the_credit_note(posting, session, owed, tmp_path):
     posting.clock.at = NOW + timedelta(hours=1)
     old = bill_of(session, owed[0])
+    put_right(session, old, posting.now())
     done = billing.rebill(session, bill_id=old.id, actor="staff:ana", reason="misread", now=posting.now())
     session.commit()
     for fact in facts(session):

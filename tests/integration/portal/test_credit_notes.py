@@ -13,6 +13,7 @@ from billing import documents
 from billing import operations as billing
 from billing import queries as bills
 from tests.conftest import FakeHub
+from tests.integration.misread import put_right
 from tests.integration.portal.conftest import Browser
 from tests.integration.portal.test_money import CAFE, LUIS, MAYA, account_id, last_bill
 
@@ -20,9 +21,10 @@ Enter = Callable[[str], Browser]
 
 
 def corrected(hub: FakeHub, number: str) -> bills.Rebill:
-    """The newest bill made anew. What it comes to is the same: the papers are looked at here, not the figures."""
+    """The newest bill made anew from a read put right; the papers are looked at here, not the figures."""
     bill = last_bill(hub, number)
     with hub.transaction() as session:
+        put_right(session, bill, hub.now())
         return billing.rebill(session, bill_id=bill.id, actor="staff:ana", reason="misread", now=hub.now())
 
 
@@ -113,6 +115,7 @@ def test_a_cancelled_bill_of_years_ago_does_not_come_back(hub: FakeHub, enter: E
     with hub.transaction() as session:
         listed = bills.list_bills(session, account_id=account_id(hub, MAYA), limit=40)
         oldest = listed[-1]
+        put_right(session, oldest, hub.now())
         billing.rebill(session, bill_id=oldest.id, actor="staff:ana", reason="misread", now=hub.now())
         own = account_id(hub, MAYA)
         assert bills.list_cancelled_bills(session, account_id=own)[0].id == oldest.id

@@ -199,6 +199,7 @@ SAMPLES: dict[str, list[dict[str, Any]]] = {
         {"number": "2611-12", "before": "122.65", "after": "104.19", "difference": "-18.46", "fees_waived": "1.84",
          "credit_note": "CN2611-0000003"},
     ],
+    "notice.deposit_returned": [{"amount": "205.23", "interest": "5.23", "months": 12}],
     "notice.bill_cancelled": [{"number": "2611-12", "total": "122.65", "credit_note": "CN2611-0000003"}],
     "notice.dispute_closed": [
         {"number": "D-000012", "bill_number": "2611-12", "total": "122.65", "regulator_phone": phone}
