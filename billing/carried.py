@@ -49,9 +49,18 @@ class Brought:
         return np.frombuffer(b"".join(out), dtype=np.uint8).reshape(len(out), 32)
 
 
-def needs(segments: Sequence[rating.Segment]) -> bool:
-    """This will say whether bills of these plans carry anything, or pay for energy sent out."""
-    return pays(segments) or any(s.plan.minimum_annual for s in segments)
+def needs(segments: Sequence[rating.Segment], before: rating.Plan | None = None) -> bool:
+    """This will say whether bills of these plans carry anything, or pay for energy sent out, or the plan of the day
+    `before` them did: whoever leaves it on the first day of a bill is owed what it kept.
+    """
+    left = before is not None and before.export.metering != "NONE"
+    return left or pays(segments) or any(s.plan.minimum_annual for s in segments)
+
+
+def plan_before(held: Sequence[tariffs.Term], days: periods.Days) -> rating.Plan | None:
+    """This will give the plan of the day before some days, from terms that reach back to it."""
+    last = tariffs.clip(held, periods.Days(days.starts_on - timedelta(days=1), days.starts_on))
+    return last[-1].plan if last else None
 
 
 def pays(segments: Sequence[rating.Segment]) -> bool:

@@ -56,6 +56,7 @@ class _Group:
     of: Ints
     alike: tuple[cohorts.Alike, ...]
     due: Ints | None  # by `of`
+    carries: bool
 
     def only(self, rows: Ints) -> "_Group":
         return replace(
@@ -117,15 +118,17 @@ def _groups(
         if days is None:
             continue
         terms = tariffs.clip(term_lists[term], days)
-        if tariffs.segments(terms, days) is None:
+        segments = tariffs.segments(terms, days)
+        if segments is None:
             parked.update(dict.fromkeys(ids[rows].tolist(), "NO_TARIFF"))
             continue
-        members.setdefault((days, alike[cls].timezone, _named(terms)), (terms, []))[1].append(rows)
+        carries = carried.needs(segments, carried.plan_before(term_lists[term], days))
+        members.setdefault((days, alike[cls].timezone, _named(terms), carries), (terms, []))[1].append(rows)
     groups = []
-    for (days, timezone, _), (terms, parts) in members.items():
+    for (days, timezone, _, carries), (terms, parts) in members.items():
         rows = np.sort(records.join(parts))
         groups.append(_Group(days, timezone, terms, ids[rows], cohort.account_ids[rows], cohort.service_point_ids[rows],
-                             of[rows], alike, due))  # fmt: skip
+                             of[rows], alike, due, carries))  # fmt: skip
     billed = records.join([group.agreement_ids for group in groups])
     for agreement_id in np.setdiff1d(np.asarray(agreement_ids, dtype=np.int64), billed).tolist():
         parked.setdefault(agreement_id, "NO_SERVICE")
@@ -182,7 +185,7 @@ def _rate(
         exempt |= {code: free[group.of] for code, free in catalogue.exempt(term.document, cities, kinds).items()}
     used = read.only(rows)
     brought = None
-    if carried.needs(segments):
+    if group.carries:
         brought = carried.bring(
             session, agreement_ids=group.agreement_ids, points=group.points, days=group.days, segments=segments,
             used=used,

@@ -98,7 +98,8 @@ def opening(
     """
     ids = np.array([agreement.id])
     seen = history.demand(session, ids, days, segments)
-    carries = carried.needs(segments)
+    before = carried.plan_before(held, days)
+    carries = carried.needs(segments, before)
     if not carries and seen is None:
         return Opening()
     stands, kept = carried.handed_on(session, agreement_id=agreement.id, on=days.starts_on)
@@ -107,7 +108,6 @@ def opening(
         seen = _with_peak(seen, lacking.days.starts_on, lacking.peak_watts)
     if not carries:
         return Opening(history=seen)
-    before = next((term.plan for term in held if term.starts_on < days.starts_on), None)
     state = carried.taken(kept, before, segments[0].plan, metered.PER_KWH)
     if lacking is not None and lacking.rated.state is not None:
         state = export.hand_over(lacking.rated.state, lacking.terms[-1].plan, segments[0].plan, metered.PER_KWH)
@@ -165,7 +165,7 @@ def _price(
             used, _ = carried.sent_out(session, points=points, days=days, used=used)
     else:
         opened = Opening(history=history.demand(session, ids, days, segments))
-        if carried.needs(segments):
+        if carried.needs(segments, carried.plan_before(held, days)):
             brought = carried.bring(session, agreement_ids=ids, points=points, days=days, segments=segments, used=used)
             if brought.broken.any():
                 raise errors.Refused("bill.carried_unknown")

@@ -51,7 +51,7 @@ def net(s: scene.Scene, state: usage.State | None) -> Netted:
         if sends:
             _refuse("the plan does not say what is paid for export", "metering")
         return Netted(s, None, None, None, state)
-    carried = _state(s, state) if rule.metering in _CARRIES else None
+    carried = _state(s, state) if rule.metering in _CARRIES else state  # what is left of a plan before is paid out
     if rule.metering in _NETS:
         return _net_metering(s, carried)
     metered = s.used

@@ -162,6 +162,28 @@ def test_a_credit_in_money_is_in_the_forecast(on_plan: Callable[..., Walk]) -> N
     assert made(w, date(2027, 4, 3)) == D("59.41")
 
 
+@pytest.mark.parametrize("pays", [False, True], ids=["for nothing sent out", "for what is sent out"])
+def test_who_leaves_a_plan_that_keeps_kwh_on_the_first_day_of_a_bill_is_paid_for_them(
+    on_plan: Callable[..., Walk], pays: bool
+) -> None:
+    step = {"rate": 0.10, "unit": "kWh"} | ({"sell": 0.05} if pays else {})
+    w = on_plan(plan("RES-BANK", export=BANK), plan("RES-PLAIN", energyratestructure=[[step]]))
+    w.read(date(2027, 1, 1), date(2027, 4, 1), 1000)
+    sends(w, (date(2027, 1, 1), date(2027, 2, 1), 2800), (date(2027, 2, 1), date(2027, 4, 1), 0))
+    w.to(date(2027, 1, 20))
+    billing.switch_tariff(
+        w.session, account_id=w.account_id, tariff_code="RES-PLAIN", starts_on=date(2027, 2, 1), key="s", now=w.now
+    )
+    w.session.commit()
+    assert made(w, date(2027, 2, 3)) == D("10.00")  # and 744 x 1.8 = 1339.2 kWh are kept
+    w.to(date(2027, 2, 16))
+    # February: 10.00 and 672 x 0.10 = 67.20, less 1339.2 x 0.04 = 53.57 (53.568)
+    if not pays:  # else the forecast still looks for some of January's sun
+        assert likely(w) == D("23.63")
+    assert made(w, date(2027, 3, 3)) == D("23.63")
+    assert made(w, date(2027, 4, 3)) == D("84.30")  # nothing is left: 743 kWh, and 10.00
+
+
 def test_the_last_bill_settles_in_the_forecast_too(on_plan: Callable[..., Walk]) -> None:
     w = banked(on_plan(plan("RES-BANK", export=BANK)))
     accounts.end_agreement(w.session, agreement_id=w.agreement_id, ends_on=date(2027, 4, 11), now=w.now)
