@@ -77,6 +77,7 @@ def bring(
     year = year_to_date(session, agreement_ids, days) if segments[-1].plan.minimum_annual else None
     if pays(segments):
         used, silent = sent_out(session, points=points, days=days, used=used)
+        used = paid_for(segments, used)
         broken |= silent
     state, still_open = _state(session, agreement_ids, days, segments[0].plan, used.per_kwh)
     return Brought(used, state, year, broken | still_open)
@@ -181,6 +182,21 @@ def sent_out(
     for row in np.flatnonzero(silent):
         silent[row] = metering.find_meter(session, service_point_id=int(points[row]), direction="RECEIVED") is not None
     return replace(used, interval_minutes=minutes, wh=wh, export_wh=sent), silent
+
+
+def paid_for(segments: Sequence[rating.Segment], used: rating.Usage) -> rating.Usage:
+    """This will give usage without what was sent out on days of a plan that has no rule for it: nobody pays for it."""
+    if used.export_wh is None or all(s.plan.export.metering != "NONE" for s in segments):
+        return used
+    if not pays(segments):
+        return replace(used, export_wh=None)
+    sent, step = used.export_wh.copy(), timedelta(minutes=used.interval_minutes)
+    for segment in segments:
+        if segment.plan.export.metering == "NONE":
+            ends = (segment.days.starts_on, segment.days.ends_on)
+            first, last = ((periods.midnight(day, used.timezone) - used.starts_at) // step for day in ends)
+            sent[:, max(first, 0) : max(last, 0)] = 0
+    return replace(used, export_wh=sent)
 
 
 def _coarser(wh: Ints, times: int) -> Ints:

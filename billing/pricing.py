@@ -122,8 +122,7 @@ def price_segments(
     count = len(used.wh)
     free = runs.exempt_of(terms, [place.agreement])
     many = {code: np.repeat(mask, count) for code, mask in free.items()}
-    if any(s.plan.export.metering == "NONE" for s in segments):
-        used = replace(used, export_wh=None)  # nobody pays for it
+    used = carried.paid_for(segments, used)
     opened = (opened or single.Opening()).rows(count)
     year = opened.year_to_date
     return rating.rate_segments(

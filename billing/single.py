@@ -162,7 +162,8 @@ def _price(
     if looking:
         opened = opening(session, agreement=agreement, days=days, segments=segments, held=held, overdue=overdue)
         if carried.pays(segments):
-            used, _ = carried.sent_out(session, points=points, days=days, used=used)
+            sent, _ = carried.sent_out(session, points=points, days=days, used=used)
+            used = carried.paid_for(segments, sent)
     else:
         opened = Opening(history=history.demand(session, ids, days, segments))
         if carried.needs(segments, carried.plan_before(held, days)):

@@ -133,6 +133,24 @@ def test_what_a_switch_means_counts_the_bank(on_plan: Callable[..., Walk]) -> No
     assert made(w, date(2027, 5, 3)) == D("62.41")
 
 
+def test_what_is_sent_out_before_a_plan_that_pays_for_it_is_no_hindrance(on_plan: Callable[..., Walk]) -> None:
+    plain = plan("RES-PLAIN", energyratestructure=[[{"rate": 0.10, "unit": "kWh"}]])
+    w = on_plan(plain, plan("RES-BANK", export=BANK))
+    w.read(date(2027, 1, 1), date(2027, 5, 1), 1000)
+    sends(w, (date(2027, 1, 1), date(2027, 5, 1), 250))
+    for month in (2, 3, 4):
+        w.bill(date(2027, month, 3))
+    w.to(date(2027, 4, 16))
+    today = queries.preview_switch(w.session, account_id=w.account_id, tariff_code="RES-BANK", now=w.now)[0]
+    # half of April as it was, 360 x 0.10 = 36.00; half of it less a quarter, 27.00; and 5.00 twice
+    assert today.split.likely == D("73.00")
+    billing.switch_tariff(
+        w.session, account_id=w.account_id, tariff_code="RES-BANK", starts_on=today.starts_on, key="s", now=w.now
+    )
+    w.session.commit()
+    assert made(w, date(2027, 5, 3)) == D("73.00")
+
+
 def test_the_bank_counts_before_the_bill_that_fills_it_is_made(on_plan: Callable[..., Walk]) -> None:
     w = on_plan(plan("RES-BANK", export=BANK))
     w.read(date(2027, 1, 1), date(2027, 2, 2), 1000)
