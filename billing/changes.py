@@ -8,8 +8,8 @@ from typing import Any
 from sqlalchemy import delete, or_, select
 from sqlalchemy.orm import Session
 
-from billing import ledger, models, once, owed, pricing, rules, runs, settling, standing, tariffs, views
-from core import audit, errors, money, outbox, periods
+from billing import ledger, models, news, once, owed, pricing, rules, runs, settling, standing, tariffs, views
+from core import audit, errors, money, periods
 from core.accounts import queries as accounts
 from core.compliance import rules as compliance
 
@@ -56,7 +56,7 @@ def switch_tariff(
         "exit_fee": str(money.from_cents(fee)),
     }
     once.answer(session, key=key, operation="switch_tariff", account_id=account_id, result=result, now=now)
-    _tell(session, "tariff.switched", account_id, result, now)
+    news.tell(session, "tariff.switched", accounts.get_account(session, account_id=account_id), result, now)
     return _switch(result)
 
 
@@ -180,7 +180,7 @@ def cancel_switch(
         "exit_fee": "0.00",
     }
     once.answer(session, key=key, operation="cancel_switch", account_id=account_id, result=result, now=now)
-    _tell(session, "tariff.switched", account_id, result, now)
+    news.tell(session, "tariff.switched", accounts.get_account(session, account_id=account_id), result, now)
     return _switch(result)
 
 
@@ -208,7 +208,9 @@ def set_autopay(
         once.answer(
             session, key=key, operation="set_autopay", account_id=account_id, result={"enabled": enabled}, now=now
         )
-        _tell(session, "autopay.changed", account_id, {"enabled": enabled}, now)
+        news.tell(
+            session, "autopay.changed", accounts.get_account(session, account_id=account_id), {"enabled": enabled}, now
+        )
     assert row is not None  # a key that was answered left a row behind
     return views.Autopay(account_id, row.enabled, next((m for m in methods if m.id == row.saved_method_id), None))
 
@@ -240,7 +242,13 @@ def open_dispute(
         session.flush()
         row.number = f"D-{row.id:06d}"
         session.flush()
-        _tell(session, "dispute.opened", account_id, {"dispute_id": row.id, "bill_id": bill_id}, now)
+        news.tell(
+            session,
+            "dispute.opened",
+            accounts.get_account(session, account_id=account_id),
+            {"dispute_id": row.id, "bill_id": bill_id},
+            now,
+        )
     return owed.dispute_view(row)
 
 
@@ -258,13 +266,13 @@ def close_dispute(session: Session, *, dispute_id: int, outcome: str, actor: str
         row.status, row.closed_at = outcome, now
         session.flush()
         bill = session.get_one(models.BillRow, row.bill_id)
-        place = accounts.get_account(session, account_id=row.account_id).jurisdiction
+        account = accounts.get_account(session, account_id=row.account_id)
         payload = {
             "dispute_id": row.id, "bill_id": row.bill_id, "outcome": outcome, "number": row.number,
             "bill_number": bill.number, "total": str(money.from_cents(bill.total_cents)),
-            "regulator_phone": str(compliance.rule(place, "regulator", now.date()).values["phone"]),
+            "regulator_phone": str(compliance.rule(account.jurisdiction, "regulator", now.date()).values["phone"]),
         }  # fmt: skip
-        _tell(session, "dispute.closed", row.account_id, payload, now)
+        news.tell(session, "dispute.closed", account, payload, now)
         audit.record(
             session, actor=actor, action="dispute.closed", subject="dispute", subject_id=row.id, now=now,
             detail={"outcome": outcome, "bill": bill.number},
@@ -383,15 +391,4 @@ def _switch(found: Mapping[str, Any]) -> views.Switch:
         cooling_off_until=date.fromisoformat(found["cooling_off_until"]),
         exit_fee=money.parse(found["exit_fee"]),
         to_name=found.get("to_name", f"tariff.{found['to_code']}.name"),
-    )
-
-
-def _tell(session: Session, name: str, account_id: int, payload: Mapping[str, object], now: datetime) -> None:
-    customer_id = accounts.get_account(session, account_id=account_id).customer_id
-    outbox.record_fact(
-        session,
-        name,
-        key=f"account:{account_id}",
-        payload={"account_id": account_id, "customer_id": customer_id, **payload},
-        now=now,
     )

@@ -18,6 +18,7 @@ from billing import (
     issuing,
     ledger,
     models,
+    news,
     once,
     owed,
     pricing,
@@ -27,7 +28,7 @@ from billing import (
     single,
     views,
 )
-from core import errors, money, outbox, periods
+from core import errors, money, periods
 from core.accounts import queries as accounts
 from core.compliance import operations as compliance
 from core.compliance import rules as compliance_rules
@@ -130,24 +131,17 @@ def rebill(
             session, bill_id=later, actor=actor, reason=reason, now=now, customer_at_fault=customer_at_fault,
             why=credit_notes.BEFORE,
         )  # fmt: skip
-    outbox.record_fact(
-        session,
-        "bill.corrected",
-        key=f"account:{before.account_id}",
-        payload={
-            "bill_id": fresh,
-            "cancelled_id": bill_id,
-            "account_id": before.account_id,
-            "customer_id": accounts.get_account(session, account_id=before.account_id).customer_id,
-            "number": done.cancelled.number,
-            "credit_note": done.credit_note.number,
-            "before": str(done.cancelled.total),
-            "after": str(done.bill.total),
-            "difference": str(done.difference),
-            "fees_waived": str(done.fees_waived),
-        },
-        now=now,
-    )
+    told = {
+        "bill_id": fresh,
+        "cancelled_id": bill_id,
+        "number": done.cancelled.number,
+        "credit_note": done.credit_note.number,
+        "before": str(done.cancelled.total),
+        "after": str(done.bill.total),
+        "difference": str(done.difference),
+        "fees_waived": str(done.fees_waived),
+    }
+    news.tell(session, "bill.corrected", accounts.get_account(session, account_id=before.account_id), told, now)
     return done
 
 

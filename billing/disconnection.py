@@ -13,9 +13,9 @@ from typing import Any
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from billing import ledger, medical_holds, models, once, owed, settling
+from billing import ledger, medical_holds, models, news, once, owed, settling
 from billing import rules as house_rules
-from core import audit, errors, money, outbox, periods
+from core import audit, errors, money, periods
 from core.accounts import operations as connecting
 from core.accounts import queries as accounts
 from core.compliance import operations as compliance
@@ -136,7 +136,9 @@ def order_disconnection(session: Session, *, account_id: int, actor: str, now: d
         key=f"disconnect:{account_id}:{verdict.decision_id}",
         now=now,
     )
-    _tell(session, "disconnection.ordered", account, {"request_id": request.id, "amount": str(verdict.overdue)}, now)
+    news.tell(
+        session, "disconnection.ordered", account, {"request_id": request.id, "amount": str(verdict.overdue)}, now
+    )
     return request
 
 
@@ -157,7 +159,7 @@ def complete_disconnection(session: Session, *, number: str, actor: str, now: da
     note = f"decision {verdict.decision_id}"
     fieldwork.add_update(session, request_id=request.id, note=note, status="DONE", now=now)
     account = accounts.get_account(session, account_id=account_id)
-    _tell(session, "service.disconnected", account, {"request_id": request.id, "amount": str(verdict.overdue)}, now)
+    news.tell(session, "service.disconnected", account, {"request_id": request.id, "amount": str(verdict.overdue)}, now)
     return verdict
 
 
@@ -195,7 +197,7 @@ def complete_reconnection(session: Session, *, number: str, actor: str, now: dat
         compliance.meet_deadline(session, deadline_id=int(request.data["deadline_id"]), now=now)
     done = fieldwork.add_update(session, request_id=request.id, note=None, status="DONE", now=now)
     account = accounts.get_account(session, account_id=account_id)
-    _tell(session, "service.reconnected", account, {"request_id": request.id}, now)
+    news.tell(session, "service.reconnected", account, {"request_id": request.id}, now)
     return done
 
 
@@ -349,7 +351,9 @@ def _reconnect(
         key=f"reconnect:{cut[0].id}",
         now=now,
     )
-    _tell(session, "reconnection.ordered", account, {"request_id": request.id, "due_at": clock.due_at.isoformat()}, now)
+    news.tell(
+        session, "reconnection.ordered", account, {"request_id": request.id, "due_at": clock.due_at.isoformat()}, now
+    )
     return request
 
 
@@ -373,13 +377,3 @@ def _order(session: Session, number: str, kind: str) -> work.ServiceRequest:
     if request.status not in _OPEN:
         raise errors.Refused("request.closed", number=number)
     return request
-
-
-def _tell(session: Session, name: str, account: accounts.Account, payload: Mapping[str, Any], now: datetime) -> None:
-    outbox.record_fact(
-        session,
-        name,
-        key=f"account:{account.id}",
-        payload={"account_id": account.id, "customer_id": account.customer_id, **payload},
-        now=now,
-    )

@@ -5,16 +5,15 @@ that follows another against the same debt is a renewal; when that debt is paid 
 That medical equipment is in a home (`Customer.medical_equipment`) is another thing: it stands, and holds nothing off.
 """
 
-from collections.abc import Mapping
 from datetime import date, datetime
 from typing import Any
 
 from sqlalchemy import or_, select, update
 from sqlalchemy.orm import Session
 
-from billing import disconnection, medical_models, once, owed, settling
+from billing import disconnection, medical_models, news, once, owed, settling
 from billing.medical_holds import CERTIFICATE, WORD, Hold, current, view
-from core import audit, errors, outbox
+from core import audit, errors
 from core.accounts import queries as accounts
 from core.compliance import operations as compliance
 from core.compliance import rules
@@ -84,7 +83,7 @@ def end(session: Session, *, account_id: int, reason: str, actor: str, now: date
         .values(ended_on=today, ended_by=actor, ended_why=reason.strip())
     )
     session.expire_all()
-    _tell(session, "medical.ended", account_id, {}, now)
+    news.tell(session, "medical.ended", accounts.get_account(session, account_id=account_id), {}, now)
     audit.record(
         session, actor=actor, action="medical.ended", subject="account", subject_id=account_id, now=now,
         detail={"reason": reason.strip()},
@@ -109,7 +108,9 @@ def _hold(
     session.flush()
     made = view(row)
     most = rules.rule(decision.jurisdiction, "medical_hold", made.starts_on).days("days")
-    _tell(session, "medical.held", account_id, {"hold": kind, "through": made.through.isoformat(), "days": most}, now)
+    account = accounts.get_account(session, account_id=account_id)
+    told = {"hold": kind, "through": made.through.isoformat(), "days": most}
+    news.tell(session, "medical.held", account, told, now)
     audit.record(
         session, actor=actor, action=f"medical.{kind.lower()}", subject="account", subject_id=account_id, now=now,
         detail={"until": made.until, "renewal": made.renewal, "certified_by": doctor, "rule": decision.rule},
@@ -146,14 +147,3 @@ def _used(session: Session, account_id: int, kind: str, today: date) -> list[_Ro
 
 def _place(session: Session, account_id: int) -> str:
     return accounts.get_account(session, account_id=account_id).jurisdiction
-
-
-def _tell(session: Session, name: str, account_id: int, payload: Mapping[str, Any], now: datetime) -> None:
-    customer_id = accounts.get_account(session, account_id=account_id).customer_id
-    outbox.record_fact(
-        session,
-        name,
-        key=f"account:{account_id}",
-        payload={"account_id": account_id, "customer_id": customer_id, **payload},
-        now=now,
-    )
