@@ -53,7 +53,7 @@ def needs(segments: Sequence[rating.Segment], before: rating.Plan | None = None)
     """This will say whether bills of these plans carry anything, or pay for energy sent out, or the plan of the day
     `before` them did: whoever leaves it on the first day of a bill is owed what it kept.
     """
-    left = before is not None and before.export.metering != "NONE"
+    left = before is not None and before.export.pays
     return left or pays(segments) or any(s.plan.minimum_annual for s in segments)
 
 
@@ -65,7 +65,7 @@ def plan_before(held: Sequence[tariffs.Term], days: periods.Days) -> rating.Plan
 
 def pays(segments: Sequence[rating.Segment]) -> bool:
     """This will say whether any of these plans has a rule for energy sent out."""
-    return any(s.plan.export.metering != "NONE" for s in segments)
+    return any(s.plan.export.pays for s in segments)
 
 
 def bring(
@@ -186,13 +186,13 @@ def sent_out(
 
 def paid_for(segments: Sequence[rating.Segment], used: rating.Usage) -> rating.Usage:
     """This will give usage without what was sent out on days of a plan that has no rule for it: nobody pays for it."""
-    if used.export_wh is None or all(s.plan.export.metering != "NONE" for s in segments):
+    if used.export_wh is None or all(s.plan.export.pays for s in segments):
         return used
     if not pays(segments):
         return replace(used, export_wh=None)
     sent, step = used.export_wh.copy(), timedelta(minutes=used.interval_minutes)
     for segment in segments:
-        if segment.plan.export.metering == "NONE":
+        if not segment.plan.export.pays:
             ends = (segment.days.starts_on, segment.days.ends_on)
             first, last = ((periods.midnight(day, used.timezone) - used.starts_at) // step for day in ends)
             sent[:, max(first, 0) : max(last, 0)] = 0

@@ -210,7 +210,7 @@ def rules_of(document: Mapping[str, Any], *, opens_on: date) -> eligibility.Rule
         rules,
         programs=[k.removeprefix("program.").removesuffix(".name") for k in kinds if k.startswith("program.")],
         jurisdictions=[k.removeprefix("place.") for k in kinds if k.startswith("place.")],
-        pays_for_export=plan_of(document).export.metering != "NONE",
+        pays_for_export=plan_of(document).export.pays,
     )
     return rules
 

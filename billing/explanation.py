@@ -63,7 +63,7 @@ def drivers(now: Side, before: Side) -> dict[str, int]:
     usage = cost_today - cost_longer
     rate = now.by_use() - before.by_use() - days - usage
     reasons = {"DAYS": days, "USAGE": usage, "RATE": rate, "FIXED": fixed, "TAX": tax}
-    if any(s.plan.export.metering != "NONE" for side in (now, before) for s in side.segments):
+    if any(s.plan.export.pays for side in (now, before) for s in side.segments):
         sent = _sent(now) - _sent(before)
         reasons |= {"RATE": rate - sent, "EXPORT": sent}
     return reasons

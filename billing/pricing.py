@@ -89,7 +89,8 @@ def price_bill(
     minimum, the demand a ratchet looks back at, and that the last bill settles. `held` are the terms from the day
     before on, where they are not to be those of the books. NotFound tariff.none.
     """
-    held = list_held(session, place, days) if held is None else held
+    if held is None:
+        held = tariffs.list_held(session, agreement_id=place.agreement.id, days=days)
     terms = tariffs.clip(held, days)
     segments = tariffs.segments(terms, days)
     if segments is None:
@@ -100,12 +101,6 @@ def price_bill(
         overdue=days.starts_on <= place.today,
     )  # fmt: skip
     return price_segments(single.settled(segments, place.agreement, days), terms, place, used, hourly, opened)
-
-
-def list_held(session: Session, place: Place, days: periods.Days) -> tuple[tariffs.Term, ...]:
-    """This will list an agreement's terms over days and the day before them, whose plan says what is handed on."""
-    known = periods.Days(days.starts_on - timedelta(days=1), days.ends_on)
-    return tariffs.list_terms(session, agreement_ids=[place.agreement.id], days=known).get(place.agreement.id, ())
 
 
 def price_segments(

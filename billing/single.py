@@ -142,9 +142,7 @@ def _with_peak(seen: rating.History, on: date, watts: int) -> rating.History:
 def _price(
     session: Session, agreement: accounts.Agreement, days: periods.Days, *, looking: bool, overdue: bool
 ) -> Priced:
-    held = tariffs.list_terms(
-        session, agreement_ids=[agreement.id], days=periods.Days(days.starts_on - timedelta(days=1), days.ends_on)
-    ).get(agreement.id, ())
+    held = tariffs.list_held(session, agreement_id=agreement.id, days=days)
     own = tariffs.clip(held, days)
     segments = tariffs.segments(own, days)
     if segments is None:

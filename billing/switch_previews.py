@@ -44,7 +44,7 @@ def _split(session: Session, asked: changes.Considered, tariff_code: str) -> vie
     whole = runs.open_period(place.agreement, day)
     if day == whole.starts_on:
         return None
-    terms = pricing.list_held(session, place, whole)
+    terms = tariffs.list_held(session, agreement_id=place.agreement.id, days=whole)
     both = (
         *tariffs.clip(terms, periods.Days(whole.starts_on - timedelta(days=1), day)),
         tariffs.Term(day, whole.ends_on, tariff_code, "", asked.document),

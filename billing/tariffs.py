@@ -119,6 +119,12 @@ def _sold(session: Session, tariff_ids: Collection[int], days: periods.Days) -> 
     return out
 
 
+def list_held(session: Session, *, agreement_id: int, days: periods.Days) -> tuple[Term, ...]:
+    """This will list an agreement's terms over days and the day before them, whose plan says what is handed on."""
+    known = periods.Days(days.starts_on - timedelta(days=1), days.ends_on)
+    return list_terms(session, agreement_ids=[agreement_id], days=known).get(agreement_id, ())
+
+
 def clip(terms: Sequence[Term], days: periods.Days) -> tuple[Term, ...]:
     """This will give what of some terms lies in some days."""
     return tuple(

@@ -44,7 +44,7 @@ def document(plan: terms.Plan) -> dict[str, Any]:
         out |= {"mincharge": _number(plan.minimum_daily), "minchargeunits": "$/day"}
     if plan.demand is not None:
         out |= _demand(plan.demand)
-    if plan.export.metering != "NONE":
+    if plan.export.pays:
         out["dgrules"] = "Net Billing Hourly" if plan.export.net_minutes == 60 else _RULES[plan.export.metering]
     return out | {"wattline": _ours(plan)}
 

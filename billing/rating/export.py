@@ -47,7 +47,7 @@ def net(s: scene.Scene, state: usage.State | None) -> Netted:
     """This will set export against use by the plan's rule; export that no rule covers is refused."""
     rule = s.plan.export
     sends = s.export_wh is not None and bool(s.export_wh.any())
-    if rule.metering == "NONE":
+    if not rule.pays:
         if sends:
             _refuse("the plan does not say what is paid for export", "metering")
         return Netted(s, None, None, None, state)

@@ -210,6 +210,11 @@ class Export:
     carry_by: CarryBy = "PERIOD"
     settlement: Settlement = "PAID"
 
+    @property
+    def pays(self) -> bool:
+        """Whether there is a rule for energy sent out at all; without one nobody pays for it."""
+        return self.metering != "NONE"
+
 
 @dataclass(frozen=True)
 class Index:
