@@ -13,7 +13,7 @@ from core import crypto, errors, log, periods
 from core.accounts import queries as accounts
 from core.hub import Hub
 from ops_admin import refusals
-from ops_admin.console import entry, fields
+from ops_admin.console import fields
 
 logger = log.get(__name__)
 
@@ -65,7 +65,7 @@ def add(pages: flask.Blueprint, hub: Hub) -> None:
         if work is None:
             flask.abort(404)
         try:
-            actor = entry.actor(hub.settings, form=flask.request.form, cookies=flask.request.cookies, now=hub.now())
+            actor = fields.actor(hub)
             with hub.transaction() as session:
                 account = accounts.find_account_by_number(session, number=number)
                 if account is None:

@@ -14,7 +14,7 @@ from core import errors
 from core.accounts import queries as accounts
 from core.hub import Hub
 from ops_admin import refusals
-from ops_admin.console import entry
+from ops_admin.console import fields
 
 _SHOWN = 20
 DONE = {
@@ -74,7 +74,7 @@ def add(pages: flask.Blueprint, hub: Hub, page: Callable[..., flask.typing.Respo
             flask.abort(404)
         number = form.get("account", "")[:20]
         try:
-            actor = entry.actor(hub.settings, form=form, cookies=flask.request.cookies, now=hub.now())
+            actor = fields.actor(hub)
             with hub.transaction() as session:
                 account = accounts.find_account_by_number(session, number=number)
                 if account is None:

@@ -6,12 +6,11 @@ import flask
 from sqlalchemy.exc import SQLAlchemyError
 
 from billing import index_loading, issuing, owed, parked, runs, validations, waiting
-from channels import edge
 from core import errors, log
 from core.accounts import queries as accounts
 from core.hub import Hub
 from ops_admin import refusals
-from ops_admin.console import entry
+from ops_admin.console import fields
 
 logger = log.get(__name__)
 
@@ -40,9 +39,9 @@ def add(pages: flask.Blueprint, hub: Hub) -> None:
     def release() -> flask.typing.ResponseReturnValue:
         form, now = flask.request.form, hub.now()
         try:
-            actor = entry.actor(hub.settings, form=form, cookies=flask.request.cookies, now=now)
+            actor = fields.actor(hub)
             with hub.transaction() as session:
-                bill_id = edge.whole(form.get("bill"), wrong="bill.unknown")
+                bill_id = fields.number("bill")
                 issuing.release_bill(session, bill_id=bill_id, actor=actor, reason=form.get("why", "")[:500], now=now)
                 issuing.issue_bill(session, bill_id=bill_id, timezone=hub.settings.utility_timezone, now=now)
                 number = owed.get_bill(session, bill_id=bill_id).number

@@ -14,7 +14,7 @@ from core import crypto, errors, log, money, periods
 from core.accounts import queries as accounts
 from core.hub import Hub
 from ops_admin import refusals
-from ops_admin.console import entry, fields
+from ops_admin.console import fields
 
 logger = log.get(__name__)
 
@@ -43,11 +43,11 @@ def add(pages: flask.Blueprint, hub: Hub) -> None:
 
     @pages.post("/ops/money/<act>")
     def decide_money(act: str) -> flask.typing.ResponseReturnValue:
-        form, work = flask.request.form, _ACTS.get(act)
+        work = _ACTS.get(act)
         if work is None:
             flask.abort(404)
         try:
-            actor = entry.actor(hub.settings, form=form, cookies=flask.request.cookies, now=hub.now())
+            actor = fields.actor(hub)
             with hub.transaction() as session:
                 done = work(session, hub, actor)
         except errors.WattlineError as refused:

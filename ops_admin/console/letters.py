@@ -9,7 +9,7 @@ from billing import letters
 from core import errors, log
 from core.hub import Hub
 from ops_admin import refusals
-from ops_admin.console import entry
+from ops_admin.console import fields
 
 logger = log.get(__name__)
 
@@ -26,7 +26,7 @@ def add(pages: flask.Blueprint, hub: Hub) -> None:
     def letter_returned() -> flask.typing.ResponseReturnValue:
         form = flask.request.form
         try:
-            actor = entry.actor(hub.settings, form=form, cookies=flask.request.cookies, now=hub.now())
+            actor = fields.actor(hub)
             with hub.transaction() as session:
                 number = letters.mark_returned(
                     session, bill_number=form.get("bill", ""), why=form.get("why", ""), actor=actor,

@@ -15,7 +15,7 @@ from core.hub import Hub
 from metering import deciding, worklist
 from metering.validation import sentences
 from ops_admin import refusals
-from ops_admin.console import day_chart, entry
+from ops_admin.console import day_chart, fields
 
 _SHOWN = 25
 _Page = flask.typing.ResponseReturnValue
@@ -35,7 +35,7 @@ def add(pages: flask.Blueprint, hub: Hub) -> None:
         """One change, told on the page it came from; what is refused is said in plain words and changes nothing."""
         why = flask.request.form.get("why", "").strip()[:400]
         try:
-            actor = entry.actor(hub.settings, form=flask.request.form, cookies=flask.request.cookies, now=hub.now())
+            actor = fields.actor(hub)
         except errors.Refused as refused:
             return shown("sorry", 403, sorry=refusals.to_staff(hub, refused), back=back)
         if not why:
