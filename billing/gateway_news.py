@@ -99,9 +99,7 @@ def resolve_parked(
     if account_number is None:
         row.outcome = "DISMISSED"
     else:
-        account = accounts.find_account_by_number(session, number=account_number)
-        if account is None:
-            raise errors.NotFound("account.unknown")
+        account = accounts.get_account_by_number(session, number=account_number)
         row.payload = {**row.payload, "reference": f"account:{account.id}"}
         row.outcome, row.reason = _apply(session, row.gateway, _event(row), currency, now)
         session.flush()

@@ -56,9 +56,7 @@ def assign(session: Session, *, transfer_id: int, account_number: str, actor: st
     row = _waiting(session, transfer_id)
     if row.status == "PARKED":
         raise errors.Refused("transfer.currency", currency=row.currency)
-    account = accounts.find_account_by_number(session, number=account_number)
-    if account is None:
-        raise errors.NotFound("account.unknown")
+    account = accounts.get_account_by_number(session, number=account_number)
     pay(session, row, account_id=account.id, by=actor, now=now)
     session.flush()
     audit.record(

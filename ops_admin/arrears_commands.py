@@ -268,7 +268,4 @@ def medical_end(context: click.Context, account: str, reason: str, actor: str) -
 def _account(session: Any, number: str) -> int:
     from core.accounts import queries as accounts
 
-    found = accounts.find_account_by_number(session, number=number)
-    if found is None:
-        raise errors.NotFound("account.unknown")
-    return found.id
+    return accounts.get_account_by_number(session, number=number).id

@@ -5,7 +5,7 @@ from typing import Any
 
 import click
 
-from core import errors, money
+from core import money
 from ops_admin import refusals, shell
 
 BY = shell.by("Who decides.")
@@ -241,7 +241,4 @@ def return_deposit(context: click.Context, deposit_id: int, reason: str, actor: 
 def _account(session: Any, number: str) -> int:
     from core.accounts import queries as accounts
 
-    found = accounts.find_account_by_number(session, number=number)
-    if found is None:
-        raise errors.NotFound("account.unknown")
-    return found.id
+    return accounts.get_account_by_number(session, number=number).id

@@ -168,6 +168,14 @@ def find_account_by_number(session: Session, *, number: str) -> Account | None:
     return _account(session.execute(_accounts().where(models.AccountRow.number == digits)).one_or_none())
 
 
+def get_account_by_number(session: Session, *, number: str) -> Account:
+    """This will find an account as `find_account_by_number` does; NotFound account.unknown when nobody bears it."""
+    account = find_account_by_number(session, number=number)
+    if account is None:
+        raise errors.NotFound("account.unknown")
+    return account
+
+
 def find_account(session: Session, *, number: str, postcode: str) -> Account | None:
     """This will find an account by number, provided it takes or took service in this postcode."""
     account = find_account_by_number(session, number=number)

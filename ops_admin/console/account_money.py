@@ -67,9 +67,7 @@ def add(pages: flask.Blueprint, hub: Hub) -> None:
         try:
             actor = fields.actor(hub)
             with hub.transaction() as session:
-                account = accounts.find_account_by_number(session, number=number)
-                if account is None:
-                    raise errors.NotFound("account.unknown")
+                account = accounts.get_account_by_number(session, number=number)
                 done = work(session, hub, account.id, actor)
         except errors.WattlineError as refused:
             return _page(hub, number, wrong=refusals.to_staff(hub, refused), act=act, status=422)

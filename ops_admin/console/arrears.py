@@ -76,9 +76,7 @@ def add(pages: flask.Blueprint, hub: Hub, page: Callable[..., flask.typing.Respo
         try:
             actor = fields.actor(hub)
             with hub.transaction() as session:
-                account = accounts.find_account_by_number(session, number=number)
-                if account is None:
-                    raise errors.NotFound("account.unknown")
+                account = accounts.get_account_by_number(session, number=number)
                 done = work(session, account.id, actor, hub.now())
         except errors.WattlineError as refused:
             return page(asked=number, wrong=refusals.to_staff(hub, refused), status=422)
